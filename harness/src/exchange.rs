@@ -77,13 +77,8 @@ impl Class {
 }
 
 /// Headers whose value is a credential wherever it appears.
-const SECRET_HEADERS: [&str; 5] = [
-    "authorization",
-    "cookie",
-    "set-cookie",
-    "x-api-key",
-    "proxy-authorization",
-];
+const SECRET_HEADERS: [&str; 5] =
+    ["authorization", "cookie", "set-cookie", "x-api-key", "proxy-authorization"];
 
 /// Members of a JSON body that are secret whatever they hold. Compared without case, `_` and `-`.
 const SECRET_MEMBERS: [&str; 9] = [
@@ -100,9 +95,7 @@ const SECRET_MEMBERS: [&str; 9] = [
 
 /// `true` when a header's value must not be recorded.
 pub fn is_secret_header(name: &str) -> bool {
-    SECRET_HEADERS
-        .iter()
-        .any(|secret| name.eq_ignore_ascii_case(secret))
+    SECRET_HEADERS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 /// What stands in a record for a secret: its length, so that a truncated token is still told from a whole.
@@ -127,9 +120,7 @@ pub fn redact_text(text: &str, secrets: &[String]) -> String {
     secrets
         .iter()
         .filter(|secret| secret.len() >= 8)
-        .fold(text.to_owned(), |text, secret| {
-            text.replace(secret.as_str(), &redacted(secret))
-        })
+        .fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), &redacted(secret)))
 }
 
 fn redact_value(value: &mut Value) {
@@ -154,10 +145,7 @@ fn redact_value(value: &mut Value) {
 fn cut(mut text: String) -> String {
     if text.len() > BODY_LIMIT {
         let whole = text.len();
-        let end = (0..=BODY_LIMIT)
-            .rev()
-            .find(|&at| text.is_char_boundary(at))
-            .unwrap_or(0);
+        let end = (0..=BODY_LIMIT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);
         text.push_str(&format!("... [cut, {whole} bytes in all]"));
     }

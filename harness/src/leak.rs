@@ -29,9 +29,7 @@ const SHORTEST_ID: usize = 8;
 pub fn random_code(length: usize) -> String {
     const ALPHABET: &[u8] = b"23456789abcdefghjkmnpqrstuvwxyz";
     let mut rng = rand::rng();
-    (0..length)
-        .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
-        .collect()
+    (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
 }
 
 /// The string that marks a tenant's free text: `wtc` and 16 characters (79 bits), lower case, so that it
@@ -154,10 +152,7 @@ impl LeakDetector {
             owned.tenants.insert(tenant.clone());
             return;
         }
-        let owned = Owned {
-            tenants: BTreeSet::from([tenant.clone()]),
-            kind: kind.to_owned(),
-        };
+        let owned = Owned { tenants: BTreeSet::from([tenant.clone()]), kind: kind.to_owned() };
         known.owners.insert(id.to_owned(), owned);
         known.index.add(id);
     }
@@ -243,9 +238,7 @@ fn foreign_canary(entitlement: &Entitlement, request: &str, text: &str) -> Optio
     let folded = text.to_ascii_lowercase();
     folded.match_indices(CANARY_PREFIX).find_map(|(at, _)| {
         let candidate = folded.get(at..at + CANARY_PREFIX.len() + CANARY_CODE)?;
-        let formed = candidate
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let formed = candidate.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         let canary = Canary(candidate.to_owned());
         (formed && !entitlement.covers(&canary) && !request.contains(candidate))
             .then(|| (at, canary.0, "canary".to_owned()))
@@ -254,13 +247,8 @@ fn foreign_canary(entitlement: &Entitlement, request: &str, text: &str) -> Optio
 
 fn around(text: &str, at: usize, length: usize) -> String {
     const MARGIN: usize = 20;
-    let start = (0..=at.saturating_sub(MARGIN))
-        .rev()
-        .find(|&at| text.is_char_boundary(at))
-        .unwrap_or(0);
-    let end = (at + length + MARGIN..=text.len())
-        .find(|&at| text.is_char_boundary(at))
-        .unwrap_or(text.len());
+    let start = (0..=at.saturating_sub(MARGIN)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let end = (at + length + MARGIN..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
     text[start..end].to_owned()
 }
 

@@ -4,10 +4,14 @@
 //! sent, and lets no response with another tenant's data pass. See ARCHITECTURE.md for the whole house.
 #![warn(missing_docs)]
 
+pub mod client;
+pub mod contract;
 pub mod exchange;
+pub mod identity;
 pub mod leak;
 pub mod record;
 pub mod run;
 pub mod seed;
+pub mod target;
 pub mod verdict;
 pub mod wait;

@@ -111,9 +111,7 @@ impl Run {
     pub fn create(out: &Path) -> Result<Run, RunError> {
         let started = OffsetDateTime::now_utc();
         let format = format_description!("[year][month][day]-[hour][minute][second]");
-        let stamp = started
-            .format(&format)
-            .unwrap_or_else(|_| started.unix_timestamp().to_string());
+        let stamp = started.format(&format).unwrap_or_else(|_| started.unix_timestamp().to_string());
         let id = format!("{stamp}-{}", crate::leak::random_code(4));
         let folder = out.join(&id);
         let run = Run::make(&folder, id, started)?;
@@ -155,17 +153,10 @@ impl Run {
             let path = folder.join(part);
             fs::create_dir_all(&path).map_err(folder_error("create", &path))?;
         }
-        let meta = Meta {
-            run: id,
-            seed,
-            started,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
+        let meta = Meta { run: id, seed, started, version: env!("CARGO_PKG_VERSION").to_owned() };
         let path = folder.join("meta.json");
-        let text = serde_json::to_string_pretty(&meta).map_err(|source| RunError::Meta {
-            path: path.clone(),
-            source,
-        })?;
+        let text = serde_json::to_string_pretty(&meta)
+            .map_err(|source| RunError::Meta { path: path.clone(), source })?;
         // Written aside and renamed, so that a process that opens the folder meanwhile sees all or nothing.
         let aside = folder.join(format!("meta.{}.tmp", std::process::id()));
         fs::write(&aside, text).map_err(folder_error("write", &aside))?;
@@ -215,20 +206,15 @@ impl Run {
 
     /// Appends an exchange.
     pub fn exchange(&self, suite: &str, exchange: &Exchange) -> Result<(), RunError> {
-        self.append(
-            &format!("exchanges/{suite}-{}.jsonl", std::process::id()),
-            exchange,
-        )
+        self.append(&format!("exchanges/{suite}-{}.jsonl", std::process::id()), exchange)
     }
 
     /// Appends one JSON line to a file of the run, in one write, so that a killed process leaves whole
     /// lines only (but perhaps the last).
     pub(crate) fn append<T: Serialize>(&self, name: &str, line: &T) -> Result<(), RunError> {
         let path = self.folder.join(name);
-        let mut text = serde_json::to_string(line).map_err(|source| RunError::Meta {
-            path: path.clone(),
-            source,
-        })?;
+        let mut text =
+            serde_json::to_string(line).map_err(|source| RunError::Meta { path: path.clone(), source })?;
         text.push('\n');
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let at = match files.iter().position(|(open, _)| open == name) {
@@ -239,10 +225,7 @@ impl Run {
                 files.len() - 1
             }
         };
-        files[at]
-            .1
-            .write_all(text.as_bytes())
-            .map_err(folder_error("write", &path))
+        files[at].1.write_all(text.as_bytes()).map_err(folder_error("write", &path))
     }
 
     /// What is made once per run: read from `shared/<name>.json`, or made and written by whoever takes the
@@ -276,17 +259,14 @@ pub enum SharedError<E> {
 }
 
 fn write_private<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
-    let text = serde_json::to_string(value).map_err(|source| RunError::Meta {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text =
+        serde_json::to_string(value).map_err(|source| RunError::Meta { path: path.to_owned(), source })?;
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(folder_error("create", path))?;
-    file.write_all(text.as_bytes())
-        .map_err(folder_error("write", path))
+    file.write_all(text.as_bytes()).map_err(folder_error("write", path))
 }
 
 /// An advisory lock on a file, released when dropped or when the process dies.
@@ -296,11 +276,7 @@ struct Lock {
 
 impl Lock {
     fn take(path: &Path) -> Result<Lock, RunError> {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(folder_error("open", path))?;
         file.lock().map_err(folder_error("lock", path))?;
         Ok(Lock { _file: file })
@@ -339,10 +315,7 @@ mod tests {
         let made = Run::create(dir.path()).unwrap();
         let found = Run::at(made.folder()).unwrap();
         assert_eq!(made.meta(), found.meta());
-        assert_eq!(
-            dir.path().join("latest").canonicalize().unwrap(),
-            made.folder().canonicalize().unwrap()
-        );
+        assert_eq!(dir.path().join("latest").canonicalize().unwrap(), made.folder().canonicalize().unwrap());
     }
 
     #[test]
@@ -360,9 +333,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("meta.json"), "{}").unwrap();
         let error = Run::at(dir.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("meta.json") && error.contains("WATERTIGHT_RUN"),
-            "{error}"
-        );
+        assert!(error.contains("meta.json") && error.contains("WATERTIGHT_RUN"), "{error}");
     }
 }

@@ -25,13 +25,8 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, mildest first.
-    pub const ALL: [Verdict; 5] = [
-        Verdict::Disabled,
-        Verdict::Skip,
-        Verdict::Pass,
-        Verdict::Fail,
-        Verdict::Error,
-    ];
+    pub const ALL: [Verdict; 5] =
+        [Verdict::Disabled, Verdict::Skip, Verdict::Pass, Verdict::Fail, Verdict::Error];
 
     /// The name as records and reports spell it.
     pub fn as_str(self) -> &'static str {

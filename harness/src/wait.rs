@@ -19,10 +19,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Calls `attempt` until it gives a value, at most for `limit`. An attempt that is not there yet says what
 /// it saw instead; the last such text goes into the error.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that pauses: everything else polls through it"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that pauses: everything else polls through it")]
 pub async fn until<T, F>(what: &str, limit: Duration, mut attempt: F) -> Result<T, TimedOut>
 where
     F: AsyncFnMut() -> Result<T, String>,
@@ -32,11 +29,7 @@ where
         match attempt().await {
             Ok(value) => return Ok(value),
             Err(last) if start.elapsed() >= limit => {
-                return Err(TimedOut {
-                    what: what.to_owned(),
-                    waited: start.elapsed(),
-                    last,
-                });
+                return Err(TimedOut { what: what.to_owned(), waited: start.elapsed(), last });
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }

@@ -33,17 +33,8 @@ impl Index {
         if strings.is_empty() {
             return;
         }
-        while self
-            .segments
-            .last()
-            .is_some_and(|last| last.strings.len() <= 2 * strings.len())
-        {
-            strings.extend(
-                self.segments
-                    .pop()
-                    .into_iter()
-                    .flat_map(|segment| segment.strings),
-            );
+        while self.segments.last().is_some_and(|last| last.strings.len() <= 2 * strings.len()) {
+            strings.extend(self.segments.pop().into_iter().flat_map(|segment| segment.strings));
         }
         match automaton(&strings) {
             Some(automaton) => self.segments.push(Segment { automaton, strings }),

@@ -10,17 +10,8 @@ fn scan(detector: &LeakDetector, entitlement: &Entitlement, request: &str, body:
 fn a_foreign_canary_is_a_leak_even_from_a_tenant_never_seen() {
     let (ours, theirs) = (Canary::fresh(), Canary::fresh());
     let body = format!(r#"{{"name":"team of {theirs}"}}"#);
-    let leak = scan(
-        &LeakDetector::default(),
-        &Entitlement::of(&ours),
-        ECHO_OF_NOTHING,
-        &body,
-    )
-    .unwrap();
-    assert_eq!(
-        (leak.kind.as_str(), leak.found.as_str()),
-        ("canary", theirs.as_str())
-    );
+    let leak = scan(&LeakDetector::default(), &Entitlement::of(&ours), ECHO_OF_NOTHING, &body).unwrap();
+    assert_eq!((leak.kind.as_str(), leak.found.as_str()), ("canary", theirs.as_str()));
 }
 
 #[test]
@@ -28,17 +19,8 @@ fn a_foreign_id_is_a_leak_inside_a_larger_token_and_in_another_case() {
     let (ours, theirs) = (Canary::fresh(), Canary::fresh());
     let detector = LeakDetector::default();
     detector.learn(&theirs, "team", "team-660e8400");
-    let leak = scan(
-        &detector,
-        &Entitlement::of(&ours),
-        ECHO_OF_NOTHING,
-        "x TEAM#TEAM-660E8400_y",
-    )
-    .unwrap();
-    assert_eq!(
-        (leak.kind.as_str(), leak.found.as_str()),
-        ("team", "team-660e8400")
-    );
+    let leak = scan(&detector, &Entitlement::of(&ours), ECHO_OF_NOTHING, "x TEAM#TEAM-660E8400_y").unwrap();
+    assert_eq!((leak.kind.as_str(), leak.found.as_str()), ("team", "team-660e8400"));
 }
 
 #[test]
@@ -46,10 +28,7 @@ fn a_member_of_both_tenants_raises_nothing() {
     let (ours, theirs) = (Canary::fresh(), Canary::fresh());
     let both = Entitlement::of(&ours).and(&theirs);
     let body = format!("{ours} {theirs}");
-    assert_eq!(
-        scan(&LeakDetector::default(), &both, ECHO_OF_NOTHING, &body),
-        None
-    );
+    assert_eq!(scan(&LeakDetector::default(), &both, ECHO_OF_NOTHING, &body), None);
 }
 
 #[test]
@@ -58,24 +37,8 @@ fn an_id_of_two_tenants_is_foreign_only_to_a_third() {
     let detector = LeakDetector::default();
     detector.learn(&one, "user", "user-770e8400");
     detector.learn(&two, "user", "user-770e8400");
-    assert_eq!(
-        scan(
-            &detector,
-            &Entitlement::of(&two),
-            ECHO_OF_NOTHING,
-            "user-770e8400"
-        ),
-        None
-    );
-    assert!(
-        scan(
-            &detector,
-            &Entitlement::of(&third),
-            ECHO_OF_NOTHING,
-            "user-770e8400"
-        )
-        .is_some()
-    );
+    assert_eq!(scan(&detector, &Entitlement::of(&two), ECHO_OF_NOTHING, "user-770e8400"), None);
+    assert!(scan(&detector, &Entitlement::of(&third), ECHO_OF_NOTHING, "user-770e8400").is_some());
 }
 
 #[test]
@@ -102,15 +65,7 @@ fn a_public_invitation_raises_nothing_to_who_holds_its_token() {
 #[test]
 fn a_platform_administrator_may_see_every_tenant() {
     let theirs = Canary::fresh();
-    assert_eq!(
-        scan(
-            &LeakDetector::default(),
-            &Entitlement::All,
-            ECHO_OF_NOTHING,
-            theirs.as_str()
-        ),
-        None
-    );
+    assert_eq!(scan(&LeakDetector::default(), &Entitlement::All, ECHO_OF_NOTHING, theirs.as_str()), None);
 }
 
 #[test]
@@ -133,13 +88,5 @@ fn nothing_learnt_is_lost_while_the_index_grows() {
 fn text_cut_inside_a_character_is_reported_without_a_panic() {
     let theirs = Canary::fresh();
     let body = format!("ééééééééééé{theirs}ééééééééééé");
-    assert!(
-        scan(
-            &LeakDetector::default(),
-            &Entitlement::none(),
-            ECHO_OF_NOTHING,
-            &body
-        )
-        .is_some()
-    );
+    assert!(scan(&LeakDetector::default(), &Entitlement::none(), ECHO_OF_NOTHING, &body).is_some());
 }

@@ -42,11 +42,7 @@ fn parent() -> Option<String> {
 }
 
 fn refresh(system: &mut System, pid: Pid) {
-    system.refresh_processes_specifics(
-        ProcessesToUpdate::Some(&[pid]),
-        true,
-        ProcessRefreshKind::nothing(),
-    );
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, ProcessRefreshKind::nothing());
 }
 
 fn start_of(system: &mut System, pid: Pid) -> Option<u64> {
@@ -59,16 +55,11 @@ fn forget_the_dead(out: &Path) {
     let Ok(mut system) = System::new() else { return };
     for entry in fs::read_dir(out).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some((pid, start)) = name
-            .strip_prefix(".parent-")
-            .and_then(|parent| parent.split_once('-'))
+        let Some((pid, start)) = name.strip_prefix(".parent-").and_then(|parent| parent.split_once('-'))
         else {
             continue;
         };
-        let alive = pid
-            .parse()
-            .ok()
-            .and_then(|pid| start_of(&mut system, Pid::from_u32(pid)));
+        let alive = pid.parse().ok().and_then(|pid| start_of(&mut system, Pid::from_u32(pid)));
         if alive.map(|start| start.to_string()).as_deref() != Some(start) {
             fs::remove_file(entry.path()).ok();
         }

@@ -1,0 +1,260 @@
+//! The one client: records every exchange, counts what was sent, and lets no leak pass.
+//!
+//! ```ignore
+//! let answer = api.call("team-create").as_(&alice).org(&acme.org).json(json!({ "name": "Ops" })).send().await?;
+//! answer.expect(201)?;
+//! ```
+
+mod answer;
+mod call;
+mod coverage;
+mod request;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::redirect;
+
+use crate::contract::Contract;
+use crate::exchange::{Class, Exchange};
+use crate::leak::{Leak, LeakDetector};
+use crate::record::{Finding, Record, Severity};
+use crate::run::{Run, RunError};
+use crate::target::Target;
+
+pub use answer::{Answer, Unexpected};
+pub use call::Call;
+pub use coverage::Coverage;
+
+/// From sending to the last byte. A target that needs longer is taken for hanging.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// A body longer than this is cut off: nothing in the contract answers with more.
+const LONGEST_BODY: usize = 8 * 1024 * 1024;
+
+/// A call that did not end with an answer to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The target has no such operation.
+    #[error("the target '{target}' has no operation '{operation}'")]
+    NoSuchOperation {
+        /// The operation asked for.
+        operation: String,
+        /// The target's name.
+        target: String,
+    },
+    /// A slot of the request has no value.
+    #[error("operation {operation}: nothing to fill {place} with (a {kind}); give it with .slot() or .at()")]
+    Unfilled {
+        /// The operation.
+        operation: String,
+        /// The place.
+        place: String,
+        /// The slot's kind.
+        kind: String,
+    },
+    /// The target is `read_only` and the operation writes.
+    #[error("operation {operation} writes, and the target '{target}' is read_only: not sent")]
+    ReadOnly {
+        /// The operation.
+        operation: String,
+        /// The target's name.
+        target: String,
+    },
+    /// A hostile request to a host that did not consent.
+    #[error(
+        "hostile requests go to loopback only; to attack {host}, name it under `consent` in the target file"
+    )]
+    NoConsent {
+        /// The host.
+        host: String,
+    },
+    /// The request budget is used up.
+    #[error("the budget of {0} requests is used up; raise limits.max_requests in the target file")]
+    Budget(u64),
+    /// The response carried another tenant's data. Recorded as a finding, whatever the caller makes of it.
+    #[error("{leak}\n{exchange}")]
+    Leak {
+        /// What was found.
+        leak: Leak,
+        /// The exchange, one line.
+        exchange: String,
+    },
+    /// No response came.
+    #[error("no answer to {what}: {source}")]
+    Transport {
+        /// Method and URL.
+        what: String,
+        /// The client's error.
+        source: reqwest::Error,
+    },
+    /// The token could not be signed.
+    #[error(transparent)]
+    Key(#[from] crate::identity::KeyError),
+    /// The run folder cannot be written.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// The client could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The certificate authority file.
+    #[error("cannot use the certificate authority {path}: {what}; `ca` must name a PEM file")]
+    Ca {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The HTTP client.
+    #[error("cannot build the HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// A client of one target, for one suite.
+#[derive(Clone, Debug)]
+pub struct Api {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    suite: String,
+    target: Arc<Target>,
+    contract: Arc<Contract>,
+    run: &'static Run,
+    http: reqwest::Client,
+    leaks: LeakDetector,
+    coverage: Coverage,
+    sent: AtomicU64,
+    leaked: Mutex<Vec<String>>,
+}
+
+/// The HTTP client a target wants: its certificate authority, its proxy, no redirects (a redirect could
+/// lead off the target's own host).
+pub fn http_client(target: &Target) -> Result<reqwest::Client, ClientError> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("watertight/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .timeout(TIMEOUT);
+    builder = match &target.proxy {
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.as_str())?),
+        None => builder.no_proxy(),
+    };
+    if let Some(path) = &target.ca {
+        let wrong = |what: String| ClientError::Ca { path: path.clone(), what };
+        let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let certificates =
+            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+        for certificate in certificates {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    Ok(builder.build()?)
+}
+
+impl Api {
+    /// A client. `suite` names the files its records go to.
+    pub fn new(
+        suite: &str,
+        run: &'static Run,
+        target: Arc<Target>,
+        contract: Arc<Contract>,
+        leaks: LeakDetector,
+    ) -> Result<Api, ClientError> {
+        let http = http_client(&target)?;
+        let inner = Inner {
+            suite: suite.to_owned(),
+            target,
+            contract,
+            run,
+            http,
+            leaks,
+            coverage: Coverage::default(),
+            sent: AtomicU64::new(0),
+            leaked: Mutex::default(),
+        };
+        Ok(Api { inner: Arc::new(inner) })
+    }
+
+    /// Begins a call of an operation; nothing is sent before `send`.
+    pub fn call(&self, operation: &str) -> Call {
+        Call::new(self.clone(), operation)
+    }
+
+    /// The contract.
+    pub fn contract(&self) -> &Contract {
+        &self.inner.contract
+    }
+
+    /// The target.
+    pub fn target(&self) -> &Target {
+        &self.inner.target
+    }
+
+    /// The suite this client records for.
+    pub fn suite(&self) -> &str {
+        &self.inner.suite
+    }
+
+    /// The leak detector.
+    pub fn leaks(&self) -> &LeakDetector {
+        &self.inner.leaks
+    }
+
+    /// What was sent so far.
+    pub fn coverage(&self) -> &Coverage {
+        &self.inner.coverage
+    }
+
+    /// Writes what was sent since the last flush into the run's records.
+    pub fn flush_coverage(&self) -> Result<(), RunError> {
+        for cell in self.inner.coverage.take_new(&self.inner.suite, &self.inner.target.name) {
+            self.inner.run.record(&self.inner.suite, &Record::Coverage(cell))?;
+        }
+        Ok(())
+    }
+
+    /// The ids of the exchanges in which something leaked, whatever the caller made of the error.
+    pub fn leaked(&self) -> Vec<String> {
+        self.inner.leaked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts one more request against the budget.
+    fn spend(&self) -> Result<(), CallError> {
+        let spent = self.inner.sent.fetch_add(1, Ordering::Relaxed);
+        match self.inner.target.limits.max_requests {
+            Some(budget) if spent >= budget => Err(CallError::Budget(budget)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A leak is a finding whatever the test asserts, so it is recorded here and not by the test.
+    fn record_leak(&self, leak: &Leak, exchange: &Exchange) -> Result<(), RunError> {
+        self.inner.leaked.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.id.clone());
+        let operation = &exchange.operation;
+        let finding = Finding {
+            id: format!("leak-{operation}-{}-{}", exchange.principal, leak.kind),
+            title: format!("{operation} shows a {} of another tenant to {}", leak.kind, exchange.principal),
+            check: format!("leak/{operation}/{}", exchange.principal),
+            suite: self.inner.suite.clone(),
+            operation: operation.clone(),
+            target: self.inner.target.name.clone(),
+            severity: Severity::High,
+            cwe: 639,
+            owasp: "API1".to_owned(),
+            asvs: vec!["8.4.1".to_owned()],
+            gain: "reads what belongs to another tenant".to_owned(),
+            expected: format!("nothing of a tenant that {} does not belong to", exchange.principal),
+            observed: leak.to_string(),
+            exchanges: vec![exchange.clone()],
+        };
+        self.inner.run.record(&self.inner.suite, &Record::Finding(finding))
+    }
+}
+
+/// Whether a class of request is hostile, and so needs the target's consent.
+fn is_hostile(class: Class) -> bool {
+    matches!(class, Class::Matrix | Class::Hop | Class::Token)
+}

@@ -1,0 +1,176 @@
+//! Filling an operation's template: path, query, headers and body from the values at hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
+use serde_json::Value;
+
+use super::CallError;
+use crate::contract::{Operation, Place, Slot, SlotKind};
+use crate::target::Target;
+
+/// RFC 3986 2.3: everything but the unreserved characters is encoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The values a request is filled with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    pub(super) by_kind: BTreeMap<SlotKind, String>,
+    pub(super) by_place: BTreeMap<Place, String>,
+    pub(super) left_out: BTreeSet<Place>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) body: Option<Value>,
+}
+
+/// A request ready to be sent.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) url: Url,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Option<String>,
+    /// Values that must not be recorded: invitation tokens.
+    pub(super) secrets: Vec<String>,
+}
+
+impl Request {
+    pub(super) fn build(
+        target: &Target,
+        operation: &Operation,
+        values: &Values,
+    ) -> Result<Request, CallError> {
+        let mut path = operation.path.clone();
+        let mut query = values.query.clone();
+        let mut headers = Vec::new();
+        let mut body = values.body.clone().or_else(|| operation.body.clone());
+        let mut secrets = Vec::new();
+        for slot in &operation.slots {
+            let Some(value) = values.value(operation, slot)? else {
+                if let (Place::Body(pointer), Some(body), true) =
+                    (&slot.place, &mut body, values.body.is_none())
+                {
+                    remove(body, pointer);
+                }
+                continue;
+            };
+            if slot.kind == SlotKind::InvitationToken {
+                secrets.push(value.clone());
+            }
+            match &slot.place {
+                Place::Path(name) => {
+                    path = path
+                        .replace(&format!("{{{name}}}"), &utf8_percent_encode(&value, SEGMENT).to_string());
+                }
+                Place::Query(name) => query.push((name.clone(), value)),
+                Place::Header(name) => headers.push((name.clone(), value)),
+                Place::Body(pointer) => {
+                    if let (Some(body), true) = (&mut body, values.body.is_none()) {
+                        fill(body, pointer, &value);
+                    }
+                }
+            }
+        }
+        let base = target.base_url.as_str().trim_end_matches('/');
+        let mut url = Url::parse(&format!("{base}{path}")).map_err(|_| CallError::Unfilled {
+            operation: operation.name.clone(),
+            place: path.clone(),
+            kind: "path".to_owned(),
+        })?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(Request { url, headers, body: body.map(|body| body.to_string()), secrets })
+    }
+
+    /// Everything the request carries, decoded: what comes back of it is an echo.
+    pub(super) fn carried(&self) -> String {
+        let decoded = percent_encoding::percent_decode_str(self.url.as_str()).decode_utf8_lossy();
+        let headers: Vec<&str> = self.headers.iter().map(|(_, value)| value.as_str()).collect();
+        format!("{decoded}\n{}\n{}", headers.join("\n"), self.body.as_deref().unwrap_or_default())
+    }
+}
+
+impl Values {
+    /// The value for a slot; `None` when the place is left out, or the body is given as a whole.
+    fn value(&self, operation: &Operation, slot: &Slot) -> Result<Option<String>, CallError> {
+        let in_body = matches!(slot.place, Place::Body(_));
+        if self.left_out.contains(&slot.place) || (in_body && self.body.is_some()) {
+            return Ok(None);
+        }
+        let value = self.by_place.get(&slot.place).or_else(|| self.by_kind.get(&slot.kind)).cloned();
+        let value = value.or_else(|| slot.example.clone().filter(|_| slot.kind.from_example()));
+        if value.is_none() && !slot.optional {
+            return Err(CallError::Unfilled {
+                operation: operation.name.clone(),
+                place: slot.place.to_string(),
+                kind: slot.kind.to_string(),
+            });
+        }
+        Ok(value)
+    }
+}
+
+/// Writes a value at a pointer; `*` writes one element, so that the array names exactly the value.
+fn fill(body: &mut Value, pointer: &[String], value: &str) {
+    match pointer {
+        [] => *body = Value::String(value.to_owned()),
+        [star] if star == "*" => *body = Value::Array(vec![Value::String(value.to_owned())]),
+        [star, rest @ ..] if star == "*" => {
+            for item in body.as_array_mut().into_iter().flatten() {
+                fill(item, rest, value);
+            }
+        }
+        [name, rest @ ..] => {
+            if let Value::Object(members) = body {
+                fill(
+                    members.entry(name.clone()).or_insert(Value::Object(serde_json::Map::new())),
+                    rest,
+                    value,
+                );
+            }
+        }
+    }
+}
+
+/// Removes the member a pointer leads to; for an array's elements, the array.
+fn remove(body: &mut Value, pointer: &[String]) {
+    let pointer = pointer.strip_suffix(&["*".to_owned()]).unwrap_or(pointer);
+    if let [parents @ .., last] = pointer {
+        let parent = parents.iter().try_fold(body, |value, name| value.get_mut(name));
+        if let Some(Value::Object(members)) = parent {
+            members.remove(last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{fill, remove};
+
+    fn pointer(text: &str) -> Vec<String> {
+        text.split('/').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_array_place_names_exactly_the_value() {
+        let mut body = json!({ "teamIds": ["example", "another"] });
+        fill(&mut body, &pointer("teamIds/*"), "t1");
+        assert_eq!(body, json!({ "teamIds": ["t1"] }));
+    }
+
+    #[test]
+    fn a_member_inside_array_elements_is_filled_in_each() {
+        let mut body = json!({ "items": [{ "team": "a" }, { "team": "b" }] });
+        fill(&mut body, &pointer("items/*/team"), "t1");
+        assert_eq!(body, json!({ "items": [{ "team": "t1" }, { "team": "t1" }] }));
+    }
+
+    #[test]
+    fn an_optional_place_without_a_value_is_removed() {
+        let mut body = json!({ "name": "n", "teamIds": ["example"] });
+        remove(&mut body, &pointer("teamIds/*"));
+        assert_eq!(body, json!({ "name": "n" }));
+    }
+}

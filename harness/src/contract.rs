@@ -1,0 +1,175 @@
+//! The operations of an API, with every place in a request that names something.
+//!
+//! docs/contract.md is the notation for people; this module reads it from an OpenAPI document.
+
+mod openapi;
+mod slot;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use reqwest::Method;
+use serde_json::Value;
+
+pub use openapi::ContractError;
+pub use slot::{Place, Slot, SlotKind};
+
+/// What an operation does to what it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Changes nothing.
+    Read,
+    /// Creates or changes.
+    Write,
+    /// Ends the life of what it names: accept, cancel, delete. Each attack needs a fresh one.
+    Consume,
+}
+
+/// Whether a stranger may learn that something exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// What is foreign must look absent.
+    Hidden,
+    /// Existence is no secret.
+    Public,
+}
+
+/// One way of being allowed; an operation has a list of alternatives.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Permission {
+    /// Anyone, without a token.
+    Public,
+    /// Any valid token.
+    SignedIn,
+    /// The user whom the `user` slot names.
+    SelfUser,
+    /// The holder of the invitation token, signed in as the invited e-mail.
+    Invitee,
+    /// Whoever holds the invitation token.
+    Token,
+    /// A platform administrator.
+    Platform,
+    /// Who holds this permission in the organisation.
+    Named(String),
+}
+
+impl Permission {
+    fn parse(word: &str) -> Option<Permission> {
+        Some(match word {
+            "public" => Permission::Public,
+            "signed-in" => Permission::SignedIn,
+            "self" => Permission::SelfUser,
+            "invitee" => Permission::Invitee,
+            "token" => Permission::Token,
+            "platform:manage" => Permission::Platform,
+            named if named.contains(':') => Permission::Named(named.to_owned()),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Permission::Public => "public",
+            Permission::SignedIn => "signed-in",
+            Permission::SelfUser => "self",
+            Permission::Invitee => "invitee",
+            Permission::Token => "token",
+            Permission::Platform => "platform:manage",
+            Permission::Named(named) => named,
+        })
+    }
+}
+
+/// One operation.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its name, `invitation-create`.
+    pub name: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// The path template, `/v1/orgs/{orgId}/teams`.
+    pub path: String,
+    /// Every place that names something or is filled by the harness.
+    pub slots: Vec<Slot>,
+    /// What it does.
+    pub effect: Effect,
+    /// Who may, any one suffices.
+    pub permission: Vec<Permission>,
+    /// Whether strangers may know.
+    pub visibility: Visibility,
+    /// New ids in the answer: kind and JSON pointer into the body.
+    pub creates: Vec<(SlotKind, String)>,
+    /// The example body.
+    pub body: Option<Value>,
+    /// The statuses the document promises.
+    pub statuses: BTreeSet<u16>,
+}
+
+impl Operation {
+    /// The slots that name something a tenant owns: what a hop swaps.
+    pub fn naming_slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| slot.kind.names())
+    }
+
+    /// Whether some way of being allowed is this one.
+    pub fn allows(&self, permission: &Permission) -> bool {
+        self.permission.contains(permission)
+    }
+
+    /// Whether a token is needed at all.
+    pub fn needs_token(&self) -> bool {
+        !self.allows(&Permission::Public) && !self.allows(&Permission::Token)
+    }
+
+    /// The pointer to the new id of a kind in the answer.
+    pub fn created(&self, kind: SlotKind) -> Option<&str> {
+        self.creates.iter().find(|(created, _)| *created == kind).map(|(_, pointer)| pointer.as_str())
+    }
+}
+
+/// A route that the service serves without (whole) annotations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unannotated {
+    /// `GET /v1/orgs/{orgId}/notes`.
+    pub route: String,
+    /// What is missing.
+    pub missing: Vec<String>,
+}
+
+impl fmt::Display for Unannotated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} lacks {}", self.route, self.missing.join(", "))
+    }
+}
+
+/// All operations of an API.
+#[derive(Clone, Debug, Default)]
+pub struct Contract {
+    operations: BTreeMap<String, Operation>,
+    /// Routes that cannot be attacked because they do not say what they are. Each fails the run.
+    pub unannotated: Vec<Unannotated>,
+}
+
+impl Contract {
+    /// The operations, by name.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.values()
+    }
+
+    /// An operation by its name.
+    pub fn get(&self, name: &str) -> Option<&Operation> {
+        self.operations.get(name)
+    }
+
+    /// How many operations there are.
+    pub fn len(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+}

@@ -1,0 +1,340 @@
+//! Reading the contract from an OpenAPI document.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Map, Value};
+
+use super::{Contract, Effect, Operation, Permission, Place, Slot, SlotKind, Unannotated, Visibility};
+
+/// The document cannot be used as a contract.
+#[derive(Debug, thiserror::Error)]
+pub enum ContractError {
+    /// No OpenAPI 3 document.
+    #[error("expected an OpenAPI 3 document with `paths`, found {found}; check `openapi` in the target file")]
+    NotOpenApi {
+        /// What came instead, shortened.
+        found: String,
+    },
+    /// Annotations that say something impossible.
+    #[error("the contract is not understood:\n  {}\ndocs/contract.md has the notation", .0.join("\n  "))]
+    Malformed(Vec<String>),
+}
+
+/// The methods a path item may hold; its other members are no operations.
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+impl Contract {
+    /// Reads a contract. A route that lacks annotations goes to `unannotated`; an annotation that is there
+    /// and wrong is an error. All of them are reported at once.
+    pub fn from_openapi(document: &Value) -> Result<Contract, ContractError> {
+        let paths = document.get("paths").and_then(Value::as_object);
+        let versioned = document.get("openapi").and_then(Value::as_str).is_some_and(|v| v.starts_with("3."));
+        let (true, Some(paths)) = (versioned, paths) else {
+            return Err(ContractError::NotOpenApi { found: document.to_string().chars().take(80).collect() });
+        };
+        let mut contract = Contract::default();
+        let mut problems = Vec::new();
+        for (path, item) in paths {
+            let shared = item.get("parameters");
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                if !METHODS.contains(&method.as_str()) {
+                    continue;
+                }
+                let mut reader =
+                    Reader { document, path, method, operation, missing: Vec::new(), problems: Vec::new() };
+                let read = reader.operation(shared);
+                if !reader.missing.is_empty() {
+                    let route = reader.route();
+                    contract.unannotated.push(Unannotated { route, missing: reader.missing });
+                } else if let (Some(read), true) = (read, reader.problems.is_empty()) {
+                    let name = read.name.clone();
+                    if contract.operations.insert(name.clone(), read).is_some() {
+                        problems.push(format!("operation {name} stands twice; operationId must be unique"));
+                    }
+                }
+                problems.extend(reader.problems);
+            }
+        }
+        if problems.is_empty() { Ok(contract) } else { Err(ContractError::Malformed(problems)) }
+    }
+}
+
+struct Reader<'d> {
+    document: &'d Value,
+    path: &'d str,
+    method: &'d str,
+    operation: &'d Value,
+    missing: Vec<String>,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn route(&self) -> String {
+        format!("{} {}", self.method.to_uppercase(), self.path)
+    }
+
+    /// The operation's name, or its route where it has none, for messages.
+    fn name(&self) -> String {
+        let name = self.operation.get("operationId").and_then(Value::as_str);
+        name.map_or_else(|| self.route(), |name| format!("operation {name}"))
+    }
+
+    fn problem(&mut self, what: &str) {
+        let name = self.name();
+        self.problems.push(format!("{name}: {what}"));
+    }
+
+    fn operation(&mut self, shared_parameters: Option<&Value>) -> Option<Operation> {
+        let name = self.required("operationId")?.as_str().map(str::to_owned);
+        let kebab = |name: &str| {
+            name.split('-').all(|part| {
+                !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            })
+        };
+        if !name.as_deref().is_some_and(kebab) {
+            self.problem("operationId must be lower-case words joined by '-', as in team-create");
+        }
+        let permission = self.required("x-permission").cloned();
+        let effect = self.required("x-effect").cloned();
+        let visibility = self.required("x-visibility").cloned();
+        let slots = self.slots(shared_parameters);
+        let creates = self.creates();
+        if !self.missing.is_empty() {
+            return None;
+        }
+        let permission = self.permission(&permission?);
+        let effect = self.word(
+            &effect?,
+            "x-effect",
+            &[("read", Effect::Read), ("write", Effect::Write), ("consume", Effect::Consume)],
+        );
+        let visibility = self.word(
+            &visibility?,
+            "x-visibility",
+            &[("hidden", Visibility::Hidden), ("public", Visibility::Public)],
+        );
+        let statuses = self.operation.get("responses").and_then(Value::as_object);
+        let statuses: BTreeSet<u16> =
+            statuses.into_iter().flat_map(Map::keys).filter_map(|status| status.parse().ok()).collect();
+        Some(Operation {
+            name: name?,
+            method: Method::from_bytes(self.method.to_uppercase().as_bytes()).ok()?,
+            path: self.path.to_owned(),
+            slots,
+            effect: effect?,
+            permission,
+            visibility: visibility?,
+            creates,
+            body: self.example(),
+            statuses,
+        })
+    }
+
+    fn required(&mut self, key: &str) -> Option<&Value> {
+        if self.operation.get(key).is_none() {
+            self.missing.push(key.to_owned());
+        }
+        self.operation.get(key)
+    }
+
+    fn word<T: Copy>(&mut self, value: &Value, key: &str, words: &[(&str, T)]) -> Option<T> {
+        let found = words.iter().find(|(word, _)| value.as_str() == Some(word)).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            self.problem(&format!("{key} is {value}, expected one of {}", known.join(", ")));
+        }
+        found
+    }
+
+    fn permission(&mut self, value: &Value) -> Vec<Permission> {
+        let words = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        if words.is_empty() {
+            self.problem(&format!("x-permission is {value}, expected an array such as [\"team:read\"]"));
+        }
+        let mut permission = Vec::new();
+        for word in words {
+            match word.as_str().and_then(Permission::parse) {
+                Some(parsed) => permission.push(parsed),
+                None => self.problem(&format!(
+                    "x-permission holds {word}, expected a permission or a word of the notation"
+                )),
+            }
+        }
+        permission
+    }
+
+    fn slots(&mut self, shared_parameters: Option<&Value>) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        for (place, kind) in self.operation.get("x-slot").and_then(Value::as_object).into_iter().flatten() {
+            let (bare, optional) = match place.strip_suffix('?') {
+                Some(bare) => (bare, true),
+                None => (place.as_str(), false),
+            };
+            let kind_word = kind.as_str().unwrap_or_default();
+            match (bare.parse::<Place>(), kind_word.parse::<SlotKind>()) {
+                (Ok(place), Ok(kind)) => slots.push(Slot { place, kind, optional, example: None }),
+                (Err(wrong), _) => self.problem(&wrong),
+                (_, Err(())) => {
+                    let known: Vec<_> = SlotKind::ALL.iter().map(|kind| kind.as_str()).collect();
+                    self.problem(&format!(
+                        "slot {bare} has the unknown kind {kind}; known kinds: {}",
+                        known.join(", ")
+                    ));
+                }
+            }
+        }
+        let of_operation = self.operation.get("parameters");
+        let parameters: Vec<&Value> = [shared_parameters, of_operation]
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_array)
+            .flatten()
+            .map(|parameter| resolve(self.document, parameter))
+            .collect();
+        let body = self.example();
+        for slot in &mut slots {
+            slot.example = match &slot.place {
+                Place::Path(name) => parameter_example(&parameters, "path", name),
+                Place::Query(name) => parameter_example(&parameters, "query", name),
+                Place::Header(name) => parameter_example(&parameters, "header", name),
+                Place::Body(pointer) => body.as_ref().and_then(|body| body_example(body, pointer)),
+            };
+        }
+        let declared = parameters.iter().filter(|parameter| text_of(parameter, "in") == Some("path"));
+        let declared = declared.filter_map(|parameter| text_of(parameter, "name"));
+        let named =
+            self.path.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name);
+        let path_parameters: BTreeSet<String> = declared.chain(named).map(str::to_owned).collect();
+        for parameter in path_parameters {
+            if !slots.iter().any(|slot| slot.place == Place::Path(parameter.clone())) {
+                self.missing.push(format!("x-slot for path/{parameter}"));
+            }
+        }
+        slots
+    }
+
+    fn creates(&mut self) -> Vec<(SlotKind, String)> {
+        let mut creates = Vec::new();
+        for (kind, pointer) in
+            self.operation.get("x-creates").and_then(Value::as_object).into_iter().flatten()
+        {
+            match (kind.parse::<SlotKind>(), pointer.as_str().filter(|pointer| pointer.starts_with('/'))) {
+                (Ok(kind), Some(pointer)) => creates.push((kind, pointer.to_owned())),
+                (Err(()), _) => self.problem(&format!("x-creates has the unknown slot kind '{kind}'")),
+                (_, None) => self.problem(&format!(
+                    "x-creates of '{kind}' is {pointer}, expected a JSON pointer such as /id"
+                )),
+            }
+        }
+        creates
+    }
+
+    /// The example of the JSON body, from the media type or its schema.
+    fn example(&self) -> Option<Value> {
+        let body = resolve(self.document, self.operation.get("requestBody")?);
+        let media = body.get("content")?.get("application/json")?;
+        let first_of_many = || media.get("examples")?.as_object()?.values().next()?.get("value");
+        let of_schema = || {
+            let schema = resolve(self.document, media.get("schema")?);
+            schema.get("example").or_else(|| schema.get("examples")?.get(0))
+        };
+        media.get("example").or_else(first_of_many).or_else(of_schema).cloned()
+    }
+}
+
+fn text_of<'v>(value: &'v Value, member: &str) -> Option<&'v str> {
+    value.get(member).and_then(Value::as_str)
+}
+
+fn parameter_example(parameters: &[&Value], place: &str, name: &str) -> Option<String> {
+    let is_it = |parameter: &&&Value| {
+        text_of(parameter, "in") == Some(place) && text_of(parameter, "name") == Some(name)
+    };
+    let parameter = parameters.iter().find(is_it)?;
+    let example = parameter.get("example").or_else(|| parameter.pointer("/schema/example"))?;
+    Some(example.as_str().map_or_else(|| example.to_string(), str::to_owned))
+}
+
+fn body_example(body: &Value, pointer: &[String]) -> Option<String> {
+    let step = |value: &'_ Value, name: &String| -> Option<Value> {
+        if name == "*" { value.get(0) } else { value.get(name) }.cloned()
+    };
+    pointer.iter().try_fold(body.clone(), |value, name| step(&value, name))?.as_str().map(str::to_owned)
+}
+
+/// Follows one local `$ref`.
+fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+    let target = value.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+    target.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::{Contract, Effect, Place, SlotKind};
+
+    fn document(operation: Value) -> Value {
+        json!({ "openapi": "3.1.0", "paths": { "/v1/orgs/{orgId}/teams": { "post": operation } } })
+    }
+
+    fn annotated() -> Value {
+        json!({
+            "operationId": "team-create", "x-permission": ["team:create"], "x-effect": "write",
+            "x-visibility": "hidden", "x-creates": { "team": "/id" },
+            "x-slot": { "path/orgId": "org", "body/name": "text", "body/leads/*?": "user" },
+            "requestBody": { "content": { "application/json": { "example": { "name": "n", "leads": ["u"] } } } },
+            "responses": { "201": {}, "404": {} }
+        })
+    }
+
+    #[test]
+    fn an_annotated_operation_is_read_whole() {
+        let contract = Contract::from_openapi(&document(annotated())).unwrap();
+        let operation = contract.get("team-create").unwrap();
+        assert_eq!(operation.effect, Effect::Write);
+        assert_eq!(operation.created(SlotKind::Team), Some("/id"));
+        assert_eq!(operation.statuses, [201, 404].into());
+        let naming: Vec<_> = operation.naming_slots().map(|slot| slot.place.to_string()).collect();
+        assert_eq!(naming, ["body/leads/*", "path/orgId"]);
+        let lead = Place::Body(vec!["leads".into(), "*".into()]);
+        assert!(operation.slots.iter().any(|slot| slot.place == lead && slot.optional));
+    }
+
+    #[test]
+    fn a_route_without_annotations_is_listed_with_what_it_lacks() {
+        let contract = Contract::from_openapi(&document(json!({ "operationId": "team-create" }))).unwrap();
+        assert!(contract.is_empty());
+        assert_eq!(
+            contract.unannotated[0].to_string(),
+            "POST /v1/orgs/{orgId}/teams lacks x-permission, x-effect, x-visibility, x-slot for path/orgId"
+        );
+    }
+
+    #[test]
+    fn an_unknown_slot_kind_is_named_with_its_operation_and_place() {
+        let mut operation = annotated();
+        operation["x-slot"]["path/orgId"] = "orgg".into();
+        let error = Contract::from_openapi(&document(operation)).unwrap_err().to_string();
+        assert!(
+            error.contains("operation team-create: slot path/orgId has the unknown kind \"orgg\""),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let mut operation = annotated();
+        operation["x-effect"] = "destroy".into();
+        operation["x-permission"] = json!(["anybody"]);
+        let error = Contract::from_openapi(&document(operation)).unwrap_err().to_string();
+        assert!(error.contains("x-effect is \"destroy\"") && error.contains("\"anybody\""), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_openapi_document_is_refused() {
+        let error = Contract::from_openapi(&json!({ "swagger": "2.0" })).unwrap_err().to_string();
+        assert!(error.contains("OpenAPI 3") && error.contains("swagger"), "{error}");
+    }
+}

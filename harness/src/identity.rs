@@ -1,0 +1,12 @@
+//! Who a request comes from: keys, tokens signed with them, the JWKS a target fetches, and forgeries.
+
+pub mod forge;
+mod jwks;
+mod keys;
+mod principal;
+mod token;
+
+pub use jwks::{JwksMood, JwksServer};
+pub use keys::{Algorithm, KeyError, KeyPair, Keys};
+pub use principal::{Credential, Principal};
+pub use token::{Claims, Issuer, TOKEN_LIFE};

@@ -1,0 +1,132 @@
+//! A principal: who sends a request, with what credential, and whose data may come back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::token::unix_now;
+use super::{Claims, Issuer, KeyError, TOKEN_LIFE};
+use crate::leak::Entitlement;
+use crate::target::Secret;
+
+/// Who sends a request.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// The persona's name in records: `org-admin`, `viewer`, `anonymous`.
+    pub label: String,
+    /// The user's id at the target (`sub`); empty for the anonymous.
+    pub subject: String,
+    /// The user's e-mail; empty for the anonymous.
+    pub email: String,
+    /// Whose data may come back.
+    pub entitlement: Entitlement,
+    /// What is sent in `Authorization`.
+    pub credential: Credential,
+}
+
+/// What goes into the `Authorization` header.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// Nothing.
+    None,
+    /// A token minted for these claims, and minted anew before it expires.
+    Minted(Arc<Minted>),
+    /// The header's value as it stands: a forgery, or a token from elsewhere.
+    Verbatim(Secret),
+}
+
+/// A token that renews itself.
+#[derive(Debug)]
+pub struct Minted {
+    issuer: Issuer,
+    claims: Claims,
+    current: Mutex<Option<(Secret, u64)>>,
+}
+
+/// A token is minted anew this long before it expires.
+const RENEW_BEFORE_SECONDS: u64 = 60;
+
+impl Credential {
+    /// A credential that mints tokens with these claims; `iat` and `exp` are set at each minting.
+    pub fn minted(issuer: Issuer, claims: Claims) -> Credential {
+        Credential::Minted(Arc::new(Minted { issuer, claims, current: Mutex::new(None) }))
+    }
+
+    /// The header's value, if there is one.
+    pub fn header(&self) -> Result<Option<Secret>, KeyError> {
+        match self {
+            Credential::None => Ok(None),
+            Credential::Verbatim(value) => Ok(Some(value.clone())),
+            Credential::Minted(minted) => minted.header().map(Some),
+        }
+    }
+}
+
+impl Minted {
+    /// The claims the tokens carry.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    fn header(&self) -> Result<Secret, KeyError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = unix_now();
+        if let Some((header, expires)) = &*current
+            && now + RENEW_BEFORE_SECONDS < *expires
+        {
+            return Ok(header.clone());
+        }
+        let expires = now + TOKEN_LIFE.as_secs();
+        let mut claims = self.claims.clone();
+        claims.insert("iat".into(), now.into());
+        claims.insert("exp".into(), expires.into());
+        let header = Secret::new(format!("Bearer {}", self.issuer.mint(&claims)?));
+        *current = Some((header.clone(), expires));
+        Ok(header)
+    }
+}
+
+impl Principal {
+    /// Nobody: no token, no entitlement.
+    pub fn anonymous() -> Principal {
+        Principal {
+            label: "anonymous".to_owned(),
+            subject: String::new(),
+            email: String::new(),
+            entitlement: Entitlement::none(),
+            credential: Credential::None,
+        }
+    }
+
+    /// A user whose tokens the harness mints.
+    pub fn minted(
+        label: &str,
+        issuer: &Issuer,
+        subject: &str,
+        email: &str,
+        entitlement: Entitlement,
+    ) -> Principal {
+        Principal {
+            label: label.to_owned(),
+            subject: subject.to_owned(),
+            email: email.to_owned(),
+            entitlement,
+            credential: Credential::minted(issuer.clone(), issuer.claims(subject, email)),
+        }
+    }
+
+    /// The same principal with other claims: an unverified e-mail, a claimed organisation. `None` when its
+    /// tokens are not minted here.
+    pub fn with_claims(&self, change: impl FnOnce(&mut Claims)) -> Option<Principal> {
+        let Credential::Minted(minted) = &self.credential else {
+            return None;
+        };
+        let mut claims = minted.claims.clone();
+        change(&mut claims);
+        Some(Principal { credential: Credential::minted(minted.issuer.clone(), claims), ..self.clone() })
+    }
+
+    /// The same principal under another name in the records.
+    #[must_use]
+    pub fn named(&self, label: &str) -> Principal {
+        Principal { label: label.to_owned(), ..self.clone() }
+    }
+}

@@ -1,0 +1,198 @@
+//! Where a system lives and what it can do, read from a TOML file.
+//!
+//! ```toml
+//! name = "sit"
+//! base_url = "https://api.sit.example.com"
+//! capabilities = ["provision"]
+//! consent = ["api.sit.example.com"]     # hostile suites run against this host
+//!
+//! [headers]
+//! x-gateway-key = "env:SIT_GATEWAY_KEY" # secrets only by the name of a variable
+//! ```
+//!
+//! What a target cannot do is skipped by name; nothing is guessed.
+
+mod file;
+mod secret;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+pub use file::TargetError;
+pub use secret::Secret;
+
+/// Something a target may or may not be able to do. A check that needs one the target lacks is skipped and
+/// says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// The harness may create and remove organisations and users.
+    Provision,
+    /// The harness signs tokens the target accepts.
+    Mint,
+    /// The harness reads the target's store.
+    Store,
+    /// The harness reads the mail the target sends.
+    Mail,
+    /// The target has routes that answer with its audit log.
+    Audit,
+}
+
+impl Capability {
+    /// The name as target files spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Capability::Provision => "provision",
+            Capability::Mint => "mint",
+            Capability::Store => "store",
+            Capability::Mail => "mail",
+            Capability::Audit => "audit",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which statuses count as a refusal, by the reason for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Denials {
+    /// No valid token.
+    pub unauthenticated: BTreeSet<u16>,
+    /// A permission is missing.
+    pub forbidden: BTreeSet<u16>,
+    /// It is another tenant's.
+    pub hidden: BTreeSet<u16>,
+}
+
+impl Default for Denials {
+    /// 401, 403, 404: what RFC 9110 15.5 says of each, with 404 for what must not be revealed (15.5.5).
+    fn default() -> Self {
+        Denials { unauthenticated: [401].into(), forbidden: [403].into(), hidden: [404].into() }
+    }
+}
+
+/// How much the harness may ask of a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Requests one process may send in all; the next one is refused before it is sent.
+    pub max_requests: Option<u64>,
+}
+
+/// Who signs the tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Identity {
+    /// The harness signs, and serves the keys at `http://<listen>/.well-known/jwks.json` for the target to
+    /// fetch. Give the target that URL and the issuer.
+    Mint {
+        /// `iss` of every token; default `http://<listen>`.
+        #[serde(default)]
+        issuer: Option<String>,
+        /// `client_id` of every token.
+        client_id: String,
+        /// Where the keys are served. Port 0 picks a free one.
+        listen: SocketAddr,
+        /// `sub` of the user the target knows as platform administrator.
+        platform_admin: String,
+    },
+}
+
+/// The DynamoDB table behind the target, for stored-state checks.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Endpoint URL.
+    pub url: Url,
+    /// Region the requests are signed for.
+    pub region: String,
+    /// Table name.
+    pub table: String,
+    /// Sort keys that begin like this hold audit entries and counters: the state oracle leaves them out.
+    pub volatile: Vec<String>,
+    /// Access key id and secret; dummies when the endpoint checks none.
+    pub credentials: (Secret, Secret),
+}
+
+/// A system under test.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name in reports.
+    pub name: String,
+    /// Where it answers. Requests go to this host and no other.
+    pub base_url: Url,
+    /// The path of its OpenAPI document.
+    pub openapi: String,
+    /// What it can do.
+    pub capabilities: BTreeSet<Capability>,
+    /// Which statuses refuse.
+    pub denials: Denials,
+    /// Nothing may be written: operations whose effect is not `read` are refused before they are sent.
+    pub read_only: bool,
+    /// Bounds on what is sent.
+    pub limits: Limits,
+    /// Hosts, not loopback, that may be attacked.
+    pub consent: BTreeSet<String>,
+    /// Headers sent with every request.
+    pub headers: BTreeMap<String, Secret>,
+    /// PEM file of a certificate authority to trust besides the system's.
+    pub ca: Option<PathBuf>,
+    /// Proxy URL for all requests.
+    pub proxy: Option<Url>,
+    /// Who signs tokens; `None` where the harness has no way to sign in.
+    pub identity: Option<Identity>,
+    /// The store, with the `store` capability.
+    pub store: Option<Store>,
+    /// Where the recording mail stand-in listens, with the `mail` capability. Speaks SES v2 `SendEmail`.
+    pub mail: Option<SocketAddr>,
+    /// The stores it stands on, each with the reason it was chosen; for the run's first line.
+    pub stores: Vec<String>,
+}
+
+impl Target {
+    /// A target that answers at `base_url` and can do nothing yet.
+    pub fn at(name: &str, base_url: Url) -> Target {
+        Target {
+            name: name.to_owned(),
+            base_url,
+            openapi: "/openapi.json".to_owned(),
+            capabilities: BTreeSet::new(),
+            denials: Denials::default(),
+            read_only: false,
+            limits: Limits::default(),
+            consent: BTreeSet::new(),
+            headers: BTreeMap::new(),
+            ca: None,
+            proxy: None,
+            identity: None,
+            store: None,
+            mail: None,
+            stores: Vec::new(),
+        }
+    }
+
+    /// Whether the target can do something.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
+
+    /// Whether hostile requests may be sent: the host is loopback, or the file names it under `consent`.
+    pub fn consents(&self) -> bool {
+        let Some(host) = self.base_url.host_str() else {
+            return false;
+        };
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        address.is_ok_and(|address| address.is_loopback())
+            || host == "localhost"
+            || self.consent.contains(host)
+    }
+}

@@ -1,0 +1,268 @@
+//! Reading a target file: every unknown key, missing variable and contradiction is named.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::{Capability, Denials, Identity, Limits, Secret, Store, Target};
+
+/// A target file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The file cannot be read.
+    #[error(
+        "cannot read the target file {path}: {source}; name an existing file in WATERTIGHT_TARGET or --target"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no TOML, or holds a key or value that is not known.
+    #[error(
+        "the target file {path} is not understood:\n{source}\nfixtures/targets/ has working examples, docs/targets.md every key"
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and where.
+        source: Box<toml::de::Error>,
+    },
+    /// A secret stands in the file itself.
+    #[error(
+        "{key} in {path} holds a secret in the clear; put it into an environment variable and write \"env:NAME\""
+    )]
+    SecretInTheClear {
+        /// The key.
+        key: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The variable a secret is read from is not set.
+    #[error(
+        "{key} in {path} is read from the environment variable {variable}, which is not set; export it first"
+    )]
+    MissingVariable {
+        /// The key.
+        key: String,
+        /// The variable's name.
+        variable: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file contradicts itself.
+    #[error("{path}: {what}")]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit together, and what to do.
+        what: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetFile {
+    name: String,
+    base_url: Url,
+    #[serde(default = "default_openapi")]
+    openapi: String,
+    #[serde(default)]
+    capabilities: BTreeSet<Capability>,
+    #[serde(default)]
+    denials: Denials,
+    #[serde(default)]
+    read_only: bool,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    consent: BTreeSet<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    ca: Option<PathBuf>,
+    proxy: Option<Url>,
+    identity: Option<Identity>,
+    store: Option<StoreTable>,
+    mail: Option<MailTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoreTable {
+    url: Url,
+    #[serde(default = "default_region")]
+    region: String,
+    table: String,
+    #[serde(default)]
+    volatile: Vec<String>,
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MailTable {
+    listen: SocketAddr,
+}
+
+fn default_openapi() -> String {
+    "/openapi.json".to_owned()
+}
+
+/// The region of the performance seed's deployments.
+fn default_region() -> String {
+    "af-south-1".to_owned()
+}
+
+impl Target {
+    /// Reads a target file.
+    pub fn read(path: &Path) -> Result<Target, TargetError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| TargetError::Unreadable { path: path.to_owned(), source })?;
+        Target::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Target, TargetError> {
+        let file: TargetFile = toml::from_str(text)
+            .map_err(|source| TargetError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
+        let secret = |key: String, value: &str| secret(path, key, value);
+        let store = file.store.map(|table| {
+            let credential = |key: &str, value: &Option<String>| match value {
+                Some(value) => secret(format!("store.{key}"), value),
+                None => Ok(Secret::new("watertight")),
+            };
+            Ok(Store {
+                credentials: (
+                    credential("access_key_id", &table.access_key_id)?,
+                    credential("secret_access_key", &table.secret_access_key)?,
+                ),
+                url: table.url,
+                region: table.region,
+                table: table.table,
+                volatile: table.volatile,
+            })
+        });
+        let headers = file
+            .headers
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), secret(format!("headers.{name}"), value)?)))
+            .collect::<Result<_, TargetError>>()?;
+        let target = Target {
+            openapi: file.openapi,
+            capabilities: file.capabilities,
+            denials: file.denials,
+            read_only: file.read_only,
+            limits: file.limits,
+            consent: file.consent,
+            headers,
+            ca: file.ca.map(|ca| path.parent().unwrap_or(Path::new("")).join(ca)),
+            proxy: file.proxy,
+            identity: file.identity,
+            store: store.transpose()?,
+            mail: file.mail.map(|mail| mail.listen),
+            stores: Vec::new(),
+            ..Target::at(&file.name, file.base_url)
+        };
+        match contradiction(&target) {
+            Some(what) => Err(TargetError::Contradiction { path: path.to_owned(), what }),
+            None => Ok(target),
+        }
+    }
+}
+
+fn secret(path: &Path, key: String, value: &str) -> Result<Secret, TargetError> {
+    let path = path.to_owned();
+    let Some(variable) = value.strip_prefix("env:") else {
+        return Err(TargetError::SecretInTheClear { key, path });
+    };
+    match std::env::var(variable) {
+        Ok(value) => Ok(Secret::new(value)),
+        Err(_) => Err(TargetError::MissingVariable { key, variable: variable.to_owned(), path }),
+    }
+}
+
+fn contradiction(target: &Target) -> Option<String> {
+    let needs = [
+        (Capability::Mint, target.identity.is_some(), "an [identity] table of kind \"mint\""),
+        (Capability::Store, target.store.is_some(), "a [store] table"),
+        (Capability::Mail, target.mail.is_some(), "a [mail] table"),
+    ];
+    for (capability, there, table) in needs {
+        if target.can(capability) && !there {
+            return Some(format!(
+                "the capability '{capability}' needs {table}; add it or take the capability out"
+            ));
+        }
+        if there && !target.can(capability) {
+            return Some(format!(
+                "there is {table}, but no capability '{capability}'; add it to `capabilities`"
+            ));
+        }
+    }
+    if !matches!(target.base_url.scheme(), "http" | "https") || target.base_url.host_str().is_none() {
+        return Some(format!(
+            "base_url must be an http or https URL with a host, found '{}'",
+            target.base_url
+        ));
+    }
+    if !target.openapi.starts_with('/') {
+        return Some(format!("openapi must be a path that begins with '/', found '{}'", target.openapi));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Target;
+
+    fn error(text: &str) -> String {
+        Target::parse(text, Path::new("sit.toml")).unwrap_err().to_string()
+    }
+
+    const BASE: &str = "name = 'sit'\nbase_url = 'https://api.example.com'\n";
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = error(&format!("{BASE}capabilites = []\n"));
+        assert!(
+            error.contains("sit.toml") && error.contains("capabilites") && error.contains("line 3"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_missing_variable_is_named_with_the_key_that_wants_it() {
+        let error = error(&format!("{BASE}[headers]\nx-key = 'env:WATERTIGHT_TEST_NOT_SET'\n"));
+        assert!(error.contains("headers.x-key") && error.contains("WATERTIGHT_TEST_NOT_SET"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_in_the_clear_is_refused_and_not_repeated() {
+        let error = error(&format!("{BASE}[headers]\nx-key = 'hunter2hunter2'\n"));
+        assert!(error.contains("env:NAME") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_capability_without_its_table_is_refused() {
+        let error = error(&format!("{BASE}capabilities = ['store']\n"));
+        assert!(error.contains("[store]"), "{error}");
+    }
+
+    #[test]
+    fn hostile_requests_need_loopback_or_consent() {
+        let parse = |text: &str| Target::parse(text, Path::new("sit.toml")).unwrap().consents();
+        assert!(!parse(BASE));
+        assert!(parse(&format!("{BASE}consent = ['api.example.com']\n")));
+        assert!(parse("name = 'l'\nbase_url = 'http://127.0.0.1:1'\n"));
+        assert!(parse("name = 'l'\nbase_url = 'http://[::1]:1'\n"));
+        assert!(!parse("name = 'l'\nbase_url = 'http://127.0.0.1.example.com'\n"));
+    }
+}
