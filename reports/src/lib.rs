@@ -1,1 +1,38 @@
-//! placeholder
+//! From the records of a run to what people and machines read in the morning.
+//!
+//! ```text
+//! merge(folder)       records/ + exchanges/  ->  RunReport
+//! render_all(folder)  RunReport              ->  run.json, index.html, summary.md, junit.xml
+//! ```
+//!
+//! Nothing is decided here that a suite did not record, with three exceptions, all on the side of caution: a
+//! test that started and never ended is an error, a leak under load is a failure whatever the thresholds
+//! say, and a run that observed nothing is an error.
+#![warn(missing_docs)]
+
+mod chart;
+mod conclusion;
+mod error;
+mod junit;
+mod markdown;
+mod merge;
+mod page;
+mod read;
+mod report;
+mod run_json;
+mod terminal;
+mod text;
+mod write;
+
+pub use error::ReportError;
+pub use junit::junit;
+pub use markdown::summary;
+pub use merge::merge;
+pub use page::page;
+pub use report::{Counts, Load, RunReport, Suite, Test, Weakness};
+pub use run_json::{FindingEntry, RunJson, SuiteEntry, WeaknessesEntry, run_json};
+pub use terminal::terminal_summary;
+pub use write::{Rendered, render_all};
+
+/// The JSON Schema of `run.json`.
+pub const RUN_SCHEMA: &str = include_str!("../run.schema.json");

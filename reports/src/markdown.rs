@@ -1,0 +1,204 @@
+//! `summary.md`: what a pipeline's job page shows.
+
+use std::fmt::Write as _;
+
+use harness::record::Severity;
+use harness::verdict::Exit;
+
+use crate::conclusion::{headline, reproduce, sentence, shell_word};
+use crate::report::RunReport;
+use crate::text::{duration, line, plural, short, word};
+
+/// Longer lists are cut, and say so: a job page has a limit, and a reader too.
+const ROWS: usize = 50;
+
+/// The run as Markdown.
+pub fn summary(report: &RunReport) -> String {
+    let mut out = String::new();
+    let icon = match report.exit {
+        Exit::Pass => "✅",
+        Exit::Findings => "❌",
+        Exit::Trouble => "⚠️",
+    };
+    let _ = writeln!(
+        out,
+        "# {icon} Watertight: {}\n\n{}\n",
+        headline(report).to_lowercase(),
+        escaped(&sentence(report))
+    );
+    let _ = writeln!(
+        out,
+        "Run {}, seed {}, {}, target {}.\n",
+        code(&report.run),
+        code(&report.seed.to_string()),
+        duration(report.seconds),
+        report.targets.iter().map(|target| escaped(target)).collect::<Vec<_>>().join(", "),
+    );
+    suites(&mut out, report);
+    findings(&mut out, report);
+    failures(&mut out, report);
+    thresholds(&mut out, report);
+    weaknesses(&mut out, report);
+    let _ = writeln!(out, "To replay: {}", code(&reproduce(report)));
+    out
+}
+
+fn suites(out: &mut String, report: &RunReport) {
+    if report.suites.is_empty() {
+        return;
+    }
+    out.push_str("| suite | target | verdict | pass | fail | error | skip | disabled | time |\n");
+    out.push_str("|---|---|---|--:|--:|--:|--:|--:|--:|\n");
+    for suite in &report.suites {
+        let counts = suite.counts;
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            escaped(&suite.title()),
+            escaped(&suite.target),
+            word(suite.verdict),
+            counts.pass,
+            counts.fail,
+            counts.error,
+            counts.skip,
+            counts.disabled,
+            duration(suite.seconds),
+        );
+    }
+    out.push('\n');
+}
+
+fn findings(out: &mut String, report: &RunReport) {
+    if report.findings.is_empty() {
+        return;
+    }
+    out.push_str("## Findings\n\n| severity | finding | operation | target | refers to | try it again |\n");
+    out.push_str("|---|---|---|---|---|---|\n");
+    for finding in report.findings.iter().take(ROWS) {
+        let severity = match finding.severity {
+            Severity::Critical => "**critical**",
+            other => other.as_str(),
+        };
+        let mut references = vec![format!("CWE-{}", finding.cwe), finding.owasp.clone()];
+        references.extend(finding.asvs.iter().map(|requirement| format!("ASVS {requirement}")));
+        references.retain(|reference| !reference.is_empty());
+        let _ = writeln!(
+            out,
+            "| {severity} | {}<br>{} | {} | {} | {} | {} |",
+            escaped(&finding.title),
+            escaped(&finding.gain),
+            escaped(&finding.operation),
+            escaped(&finding.target),
+            escaped(&references.join(", ")),
+            code(&format!("watertight rerun {}", shell_word(&finding.id))),
+        );
+    }
+    rest(out, report.findings.len());
+}
+
+fn failures(out: &mut String, report: &RunReport) {
+    let troubled: Vec<_> = report.troubled().collect();
+    if troubled.is_empty() {
+        return;
+    }
+    out.push_str(
+        "## Failed and not observed\n\n| suite | target | test | verdict | reason |\n|---|---|---|---|---|\n",
+    );
+    for (suite, test) in troubled.iter().take(ROWS) {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} |",
+            escaped(&suite.title()),
+            escaped(&suite.target),
+            code(&test.test),
+            word(test.verdict),
+            escaped(&short(test.reason.as_deref().unwrap_or_default(), 300)),
+        );
+    }
+    rest(out, troubled.len());
+}
+
+fn thresholds(out: &mut String, report: &RunReport) {
+    let loads: Vec<_> = report.suites.iter().flat_map(|suite| &suite.loads).collect();
+    if loads.is_empty() {
+        return;
+    }
+    out.push_str("## Thresholds\n\n| load | target | rule | observed | holds |\n|---|---|---|--:|---|\n");
+    for load in loads {
+        for threshold in &load.thresholds {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} |",
+                escaped(&load.result.profile),
+                escaped(&load.result.target),
+                code(&threshold.rule),
+                escaped(&threshold.observed),
+                if threshold.pass { "yes" } else { "**no**" },
+            );
+        }
+    }
+    out.push('\n');
+}
+
+fn weaknesses(out: &mut String, report: &RunReport) {
+    if report.weaknesses.is_empty() {
+        return;
+    }
+    let total = report.seeded().count();
+    let survivors: Vec<_> = report.survivors().collect();
+    let alarms = match report.alarms() {
+        0 => "no alarm on the clean services".to_owned(),
+        some => format!("{} on the clean services", plural(some, "false alarm")),
+    };
+    let _ = writeln!(out, "## Weaknesses\n\nKilled {} of {total}, {alarms}.\n", total - survivors.len());
+    if survivors.is_empty() {
+        return;
+    }
+    out.push_str("| survived | target | what an attacker gains |\n|---|---|---|\n");
+    for weakness in survivors.iter().take(ROWS) {
+        let (id, target) = (code(&weakness.result.id), escaped(&weakness.target));
+        let _ = writeln!(out, "| {id} | {target} | {} |", escaped(&weakness.result.gain));
+    }
+    rest(out, survivors.len());
+}
+
+/// Ends a table, and says how much of it is missing.
+fn rest(out: &mut String, all: usize) {
+    out.push('\n');
+    if all > ROWS {
+        let _ = writeln!(out, "…and {} more, in `index.html`.\n", all - ROWS);
+    }
+}
+
+/// Text that is shown as it is: neither markup nor the end of a table's cell, and no HTML.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in line(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' => out.extend(['\\', c]),
+            // A bare address would become a link.
+            ':' => out.push_str("&#58;"),
+            '@' => out.push_str("&#64;"),
+            _ => out.push(c),
+        }
+    }
+    out.replace("www.", "www&#46;").replace("&#58; ", ": ")
+}
+
+/// Text as code. A code span cannot hold a table's bar everywhere, so it is HTML, where all can be escaped.
+fn code(text: &str) -> String {
+    let text = line(text);
+    let mut out = String::from("<code>");
+    for c in text.chars() {
+        if c.is_ascii_punctuation() && !matches!(c, '-' | '/' | '.' | ',' | '=' | '%') {
+            let _ = write!(out, "&#{};", c as u32);
+        } else {
+            out.push(c);
+        }
+    }
+    out.push_str("</code>");
+    out
+}

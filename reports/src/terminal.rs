@@ -1,0 +1,98 @@
+//! What a command prints when it is done.
+
+use std::fmt::Write as _;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+use crate::conclusion::{headline, sentence};
+use crate::report::RunReport;
+use crate::text::{duration, line, plural, short, word};
+
+/// So many findings and failed tests are named; the page has the rest.
+const FINDINGS: usize = 3;
+const FAILURES: usize = 10;
+/// A line longer than this wraps in a usual terminal.
+const WIDTH: usize = 100;
+
+/// A short table, the verdict, the worst findings, the failed tests. Plain text, ends with a line feed.
+pub fn terminal_summary(report: &RunReport) -> String {
+    let mut out = String::new();
+    if !report.suites.is_empty() {
+        let _ = writeln!(out, "{}\n", table(report).trim_fmt());
+    }
+    let _ = writeln!(out, "{}: {}", headline(report), sentence(report));
+    if report.findings.len() > 1 {
+        out.push('\n');
+        for finding in report.findings.iter().take(FINDINGS) {
+            let title = short(&line(&finding.title), WIDTH);
+            let _ = writeln!(out, "  {:<8}  {title}", finding.severity.as_str());
+        }
+        more(&mut out, report.findings.len(), FINDINGS, "finding");
+    }
+    let troubled: Vec<_> = report.troubled().collect();
+    if !troubled.is_empty() {
+        out.push('\n');
+        for (suite, test) in troubled.iter().take(FAILURES) {
+            let (verdict, title, target) = (word(test.verdict), suite.title(), line(&suite.target));
+            let _ = writeln!(out, "  {verdict:<8}  {} {target}: {}", line(&title), line(&test.test));
+            if let Some(reason) = &test.reason {
+                let _ = writeln!(out, "            {}", short(&line(reason), WIDTH));
+            }
+        }
+        more(&mut out, troubled.len(), FAILURES, "test");
+    }
+    for (suite, load) in
+        report.suites.iter().flat_map(|suite| suite.loads.iter().map(move |load| (suite, load)))
+    {
+        for threshold in load.thresholds.iter().filter(|threshold| !threshold.pass) {
+            let (rule, observed) = (line(&threshold.rule), line(&threshold.observed));
+            let _ = writeln!(
+                out,
+                "\n  failed    {} {}: {rule}, observed {observed}",
+                suite.title(),
+                line(&suite.target)
+            );
+        }
+    }
+    let total = report.seeded().count();
+    if total > 0 {
+        let survivors: Vec<_> = report.survivors().map(|weakness| line(&weakness.result.id)).collect();
+        let _ = write!(out, "\nkilled {} of {}", total - survivors.len(), plural(total, "weakness"));
+        if survivors.is_empty() {
+            out.push('\n');
+        } else {
+            let _ = writeln!(out, ", survived: {}", survivors.join(", "));
+        }
+    }
+    out
+}
+
+fn table(report: &RunReport) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["suite", "target", "pass", "fail", "skip", "error", "time"]);
+    for suite in &report.suites {
+        let counts = suite.counts;
+        table.add_row([
+            line(&suite.title()),
+            line(&suite.target),
+            counts.pass.to_string(),
+            counts.fail.to_string(),
+            // One column for what was not to be checked; the page tells the two apart.
+            (counts.skip + counts.disabled).to_string(),
+            counts.error.to_string(),
+            duration(suite.seconds),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn more(out: &mut String, all: usize, shown: usize, what: &str) {
+    if all > shown {
+        let _ = writeln!(out, "  and {}", plural(all - shown, &format!("more {what}")));
+    }
+}
