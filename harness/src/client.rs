@@ -129,6 +129,7 @@ struct Inner {
     coverage: Coverage,
     sent: AtomicU64,
     leaked: Mutex<Vec<String>>,
+    exchanges: Mutex<Vec<String>>,
 }
 
 /// The HTTP client a target wants: its certificate authority, its proxy, no redirects (a redirect could
@@ -174,6 +175,7 @@ impl Api {
             coverage: Coverage::default(),
             sent: AtomicU64::new(0),
             leaked: Mutex::default(),
+            exchanges: Mutex::default(),
         };
         Ok(Api { inner: Arc::new(inner) })
     }
@@ -219,6 +221,16 @@ impl Api {
     /// The ids of the exchanges in which something leaked, whatever the caller made of the error.
     pub fn leaked(&self) -> Vec<String> {
         self.inner.leaked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The ids of the exchanges recorded since the last call of this: what a step of a story sent.
+    pub fn take_exchanges(&self) -> Vec<String> {
+        std::mem::take(&mut self.inner.exchanges.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn record_exchange(&self, exchange: &Exchange) -> Result<(), RunError> {
+        self.inner.exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.id.clone());
+        self.inner.run.exchange(&self.inner.suite, exchange)
     }
 
     /// Counts one more request against the budget.

@@ -6,12 +6,19 @@
 
 pub mod client;
 pub mod contract;
+pub mod data;
 pub mod exchange;
+pub mod host;
 pub mod identity;
 pub mod leak;
 pub mod record;
 pub mod run;
 pub mod seed;
+pub mod snapshot;
+pub mod stores;
+pub mod suite;
+pub mod system;
 pub mod target;
 pub mod verdict;
 pub mod wait;
+pub mod world;

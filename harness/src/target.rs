@@ -101,6 +101,10 @@ pub enum Identity {
         issuer: Option<String>,
         /// `client_id` of every token.
         client_id: String,
+        /// Where the target fetches the keys, when that is not `listen` itself but a copy or a tunnel. Looked
+        /// at before anything is sent.
+        #[serde(default)]
+        jwks_url: Option<String>,
         /// Where the keys are served. Port 0 picks a free one.
         listen: SocketAddr,
         /// `sub` of the user the target knows as platform administrator.

@@ -168,7 +168,7 @@ impl Call {
             Ok(received) => received,
             Err(source) => {
                 exchange.trouble = Some(source.to_string());
-                inner.run.exchange(&inner.suite, &exchange)?;
+                self.api.record_exchange(&exchange)?;
                 let what = format!("{} {}", exchange.method, exchange.url);
                 return Err(CallError::Transport { what, source });
             }
@@ -184,7 +184,7 @@ impl Call {
             };
             exchange.response_headers.insert(name.to_string(), shown);
         }
-        inner.run.exchange(&inner.suite, &exchange)?;
+        self.api.record_exchange(&exchange)?;
 
         if let Some(leak) = self.leak(&request, &headers, &body) {
             self.api.record_leak(&leak, &exchange)?;

@@ -1,0 +1,267 @@
+//! Data managers, one per domain: what a test needs is created through the API, entered in the ledger
+//! first, and removed at the end.
+
+mod invitations;
+mod ledger;
+mod organisations;
+mod roles;
+mod teams;
+mod users;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::client::{Answer, Api, Call, CallError, Unexpected};
+use crate::contract::SlotKind;
+use crate::exchange::Class;
+use crate::identity::Principal;
+use crate::leak::{Canary, TenantKey, random_code};
+use crate::run::RunError;
+use crate::stores::{Item, StoreError, key_of};
+use crate::system::System;
+use crate::target::Capability;
+use crate::wait::TimedOut;
+
+pub use invitations::{Invitation, Invitations};
+pub use ledger::{Entry, Ledger, LedgerLine, Outstanding};
+pub use organisations::Organisations;
+pub use roles::Roles;
+pub use teams::Teams;
+pub use users::Users;
+
+/// Something could not be created or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The call itself.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The answer.
+    #[error("cannot set the scene: {0}")]
+    Unexpected(#[from] Unexpected),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] RunError),
+    /// The target cannot do what is needed.
+    #[error("the target has no capability '{0}'")]
+    Lacks(Capability),
+    /// The mail that carries what is needed did not come.
+    #[error(transparent)]
+    Mail(#[from] TimedOut),
+    /// The mail came without a link.
+    #[error("expected an invitation link in the mail to {0}, found none")]
+    NoLink(String),
+    /// Something is still there after cleanup.
+    #[error("{} things are left after cleanup, the first: {}; `watertight sweep` removes them", .0.len(), .0[0])]
+    Left(Vec<String>),
+}
+
+/// A tenant the harness made.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Its canary, by which the leak detector knows it.
+    pub key: TenantKey,
+    /// The organisation's id.
+    pub org: String,
+    /// The organisation's name; holds the canary.
+    pub name: String,
+}
+
+impl Tenant {
+    /// Free text that gives the tenant away wherever it surfaces.
+    pub fn text(&self, about: &str) -> String {
+        format!("{about} {} {}", self.key, random_code(4))
+    }
+}
+
+/// All data managers of one test.
+#[derive(Debug)]
+pub struct Data {
+    system: Arc<System>,
+    api: Api,
+    ledger: Ledger,
+    made: Mutex<Vec<Made>>,
+}
+
+/// Something that was created and not yet removed.
+#[derive(Clone, Debug)]
+struct Made {
+    entry: Entry,
+    kind: SlotKind,
+    id: String,
+    org: String,
+}
+
+impl Data {
+    /// Managers that send through `api`. `owner` names the test in the ledger.
+    pub fn new(system: Arc<System>, api: Api, owner: &str) -> Data {
+        let ledger = Ledger::new(system.run, owner, &system.target);
+        Data { system, api, ledger, made: Mutex::default() }
+    }
+
+    /// Organisations.
+    pub fn organisations(&self) -> Organisations<'_> {
+        Organisations(self)
+    }
+
+    /// Users.
+    pub fn users(&self) -> Users<'_> {
+        Users(self)
+    }
+
+    /// Teams and their members.
+    pub fn teams(&self) -> Teams<'_> {
+        Teams(self)
+    }
+
+    /// Roles.
+    pub fn roles(&self) -> Roles<'_> {
+        Roles(self)
+    }
+
+    /// Invitations.
+    pub fn invitations(&self) -> Invitations<'_> {
+        Invitations(self)
+    }
+
+    /// The platform administrator, who provisions.
+    pub fn platform_admin(&self) -> Result<Principal, DataError> {
+        if !self.system.target.can(Capability::Provision) {
+            return Err(DataError::Lacks(Capability::Provision));
+        }
+        self.system.platform_admin().ok_or(DataError::Lacks(Capability::Mint))
+    }
+
+    /// Creates through an operation: ledger entry, request, id from the answer, leak detector.
+    async fn create(
+        &self,
+        tenant: &TenantKey,
+        org: &str,
+        kind: SlotKind,
+        call: Call,
+        operation: &str,
+    ) -> Result<(String, Answer), DataError> {
+        let entry = self.ledger.creating(kind, tenant, org)?;
+        let answer = call.send().await?.expect(201)?;
+        let pointer = self.system.contract.get(operation).and_then(|operation| operation.created(kind));
+        let id = answer.text_at(pointer.unwrap_or("/id"))?;
+        self.created(entry, tenant, org, kind, &id)?;
+        Ok((id, answer))
+    }
+
+    /// Enters an id that now exists.
+    fn created(
+        &self,
+        entry: Entry,
+        tenant: &TenantKey,
+        org: &str,
+        kind: SlotKind,
+        id: &str,
+    ) -> Result<(), DataError> {
+        let org = if kind == SlotKind::Org { id } else { org };
+        self.ledger.created(entry, id, org)?;
+        self.system.leaks.learn(tenant, kind.as_str(), id);
+        let made = Made { entry, kind, id: id.to_owned(), org: org.to_owned() };
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+        Ok(())
+    }
+
+    /// Enters an id that a request of the test itself created.
+    pub fn adopt(&self, tenant: &Tenant, kind: SlotKind, id: &str) -> Result<(), DataError> {
+        let entry = self.ledger.creating(kind, &tenant.key, &tenant.org)?;
+        self.created(entry, &tenant.key, &tenant.org, kind, id)
+    }
+
+    /// Removes everything that was created, newest first, and verifies it.
+    ///
+    /// With the store nothing is left. Without it, organisations are deleted through the API and what the
+    /// target keeps of them (soft-deleted items, audit) is residue.
+    pub async fn cleanup(&self) -> Result<(), DataError> {
+        let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        if made.is_empty() {
+            return Ok(());
+        }
+        match &self.system.table {
+            Some(table) => {
+                let left = self.belonging(&made).await?;
+                let keys: Vec<_> = left.iter().filter_map(key_of).collect();
+                table.delete(&keys).await?;
+                self.verify_cleanup(&made).await?;
+            }
+            None => self.remove_through_api(&made).await?,
+        }
+        for made in made.iter().rev() {
+            self.ledger.removed(made.entry)?;
+        }
+        Ok(())
+    }
+
+    /// The items that mention anything that was made.
+    async fn belonging(&self, made: &[Made]) -> Result<Vec<Item>, StoreError> {
+        let roots: Vec<&str> = made
+            .iter()
+            .filter(|made| matches!(made.kind, SlotKind::Org | SlotKind::User))
+            .map(|made| made.id.as_str())
+            .collect();
+        match &self.system.table {
+            Some(table) => table.mentioning(&roots).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn verify_cleanup(&self, made: &[Made]) -> Result<(), DataError> {
+        let left = self.belonging(made).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let names = left.iter().filter_map(key_of).map(|key| format!("{} {}", key.partition, key.sort));
+        Err(DataError::Left(names.collect()))
+    }
+
+    async fn remove_through_api(&self, made: &[Made]) -> Result<(), DataError> {
+        let admin = self.platform_admin()?;
+        let mut left = Vec::new();
+        // Organisations first: a user may be the last administrator of one that still stands.
+        let of_kind = |kind| made.iter().rev().filter(move |made| made.kind == kind);
+        for made in of_kind(SlotKind::Org).chain(of_kind(SlotKind::User)) {
+            let call = match made.kind {
+                SlotKind::Org => self.api.call("org-delete").org(&made.org),
+                _ => self
+                    .api
+                    .call("user-status-set")
+                    .user(&made.id)
+                    .json(serde_json::json!({ "status": "DELETED" })),
+            };
+            let answer = call.as_(&admin).class(Class::Cleanup).send().await?;
+            // 404: the test itself removed it.
+            if !(answer.status < 300 || answer.status == 404) {
+                left.push(answer.unexpected("2xx or 404", &answer.status.to_string()).to_string());
+            }
+        }
+        if left.is_empty() { Ok(()) } else { Err(DataError::Left(left)) }
+    }
+
+    /// Leaves everything where it is, for a look at it. Says how to look and how to remove it.
+    pub fn keep(&self) -> Option<String> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let org = made.iter().find(|made| made.kind == SlotKind::Org)?;
+        Some(match &self.system.target.store {
+            Some(store) => format!(
+                "kept: organisation {}; look: aws dynamodb scan --endpoint-url {} --table-name {} (while the target runs); remove: watertight sweep",
+                org.id, store.url, store.table
+            ),
+            None => format!("kept: organisation {}; remove: watertight sweep", org.id),
+        })
+    }
+}
+
+/// A fresh address that no mail server will ever take.
+pub fn fresh_email(name: &str) -> String {
+    format!("{name}-{}@watertight.invalid", random_code(8))
+}
+
+/// A fresh canary: what a new tenant is known by.
+fn fresh_key() -> TenantKey {
+    Canary::fresh()
+}

@@ -1,0 +1,67 @@
+//! Invitations, and the secret token their mail carries.
+
+use super::{Data, DataError, Tenant};
+use crate::contract::SlotKind;
+use crate::identity::Principal;
+use crate::leak::Entitlement;
+use crate::target::Capability;
+
+/// An invitation the harness made.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// Its id.
+    pub id: String,
+    /// The token of its mail.
+    pub token: String,
+    /// Whoever was invited, signed in with the invited e-mail. Belongs to no tenant yet.
+    pub invitee: Principal,
+}
+
+/// Creates invitations.
+#[derive(Clone, Copy, Debug)]
+pub struct Invitations<'d>(pub(super) &'d Data);
+
+impl Invitations<'_> {
+    /// A new invitation of a stranger into a role and a team, and its token from the mail.
+    pub async fn create(
+        &self,
+        tenant: &Tenant,
+        inviter: &Principal,
+        role: &str,
+        team: Option<&str>,
+    ) -> Result<Invitation, DataError> {
+        let data = self.0;
+        let invitee = data.users().stranger("invitee")?;
+        let mut call = data
+            .api
+            .call("invitation-create")
+            .as_(inviter)
+            .org(&tenant.org)
+            .role(role)
+            .slot(SlotKind::Email, &invitee.email)
+            .slot(SlotKind::Text, &tenant.text("welcome"));
+        if let Some(team) = team {
+            call = call.team(team);
+        }
+        let (id, _) =
+            data.create(&tenant.key, &tenant.org, SlotKind::Invitation, call, "invitation-create").await?;
+        let token = self.token(tenant, &invitee.email).await?;
+        Ok(Invitation { id, token, invitee })
+    }
+
+    /// The token of the newest invitation mail to an address. Whoever sends it may see the tenant's public
+    /// side, which the leak detector must know.
+    pub async fn token(&self, tenant: &Tenant, email: &str) -> Result<String, DataError> {
+        let system = &self.0.system;
+        let mailbox = system.stand_ins.mail.as_ref().ok_or(DataError::Lacks(Capability::Mail))?;
+        let mail = mailbox.newest(email).await?;
+        let token = mail.token().ok_or_else(|| DataError::NoLink(email.to_owned()))?;
+        system.leaks.learn_pass(&tenant.key, token);
+        Ok(token.to_owned())
+    }
+
+    /// The principal an invitee becomes by accepting.
+    pub fn accepted(&self, tenant: &Tenant, invitation: &Invitation) -> Principal {
+        Principal { entitlement: Entitlement::of(&tenant.key), ..invitation.invitee.clone() }
+    }
+}

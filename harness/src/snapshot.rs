@@ -1,0 +1,183 @@
+//! The state oracle: what a tenant's state is, and what changed. "403, but it was written" is a failure.
+//!
+//! With the store a snapshot is every item that mentions the tenants, audit entries and counters left out.
+//! Without it, it is what the rightful owner reads through the API.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::client::{Api, CallError};
+use crate::contract::{Effect, Permission, SlotKind};
+use crate::exchange::Class;
+use crate::identity::Principal;
+use crate::stores::{StoreError, Table, key_of};
+
+/// The state of some tenants at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    things: BTreeMap<String, Value>,
+}
+
+/// One difference between two snapshots.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Was not there before.
+    Added(String),
+    /// Is not there any more.
+    Removed(String),
+    /// Is another.
+    Changed {
+        /// What.
+        thing: String,
+        /// Before and after, shortened.
+        what: String,
+    },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Added(thing) => write!(f, "added {thing}"),
+            Change::Removed(thing) => write!(f, "removed {thing}"),
+            Change::Changed { thing, what } => write!(f, "changed {thing}: {what}"),
+        }
+    }
+}
+
+/// A snapshot could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Reading as the owner.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The owner was refused, so nothing was observed.
+    #[error("cannot read the state: the rightful owner was refused {operation} with status {status}")]
+    Refused {
+        /// The operation.
+        operation: String,
+        /// The status.
+        status: u16,
+    },
+}
+
+/// A tenant whose state is watched, with who may read it.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The organisation's id.
+    pub org: String,
+    /// Who may read all of it.
+    pub owner: Principal,
+}
+
+impl Snapshot {
+    /// The state of these tenants now.
+    pub async fn take(
+        table: Option<&Table>,
+        api: &Api,
+        watched: &[Watched],
+    ) -> Result<Snapshot, SnapshotError> {
+        match table {
+            Some(table) => Snapshot::from_store(table, watched).await,
+            None => Snapshot::by_reading(api, watched).await,
+        }
+    }
+
+    async fn from_store(table: &Table, watched: &[Watched]) -> Result<Snapshot, SnapshotError> {
+        let orgs: Vec<&str> = watched.iter().map(|watched| watched.org.as_str()).collect();
+        let items = table.mentioning(&orgs).await?;
+        let things = items
+            .into_iter()
+            .filter(|item| !table.is_volatile(item))
+            .filter_map(|item| {
+                let key = key_of(&item)?;
+                Some((format!("{} {}", key.partition, key.sort), Value::Object(item.into_iter().collect())))
+            })
+            .collect();
+        Ok(Snapshot { things })
+    }
+
+    /// Calls every reading operation that names nothing but the organisation.
+    async fn by_reading(api: &Api, watched: &[Watched]) -> Result<Snapshot, SnapshotError> {
+        let mut things = BTreeMap::new();
+        let operations: Vec<String> = api
+            .contract()
+            .operations()
+            .filter(|operation| operation.effect == Effect::Read && !operation.name.starts_with("audit-"))
+            .filter(|operation| operation.permission.iter().any(|p| matches!(p, Permission::Named(_))))
+            .filter(|operation| {
+                operation.slots.iter().filter(|slot| !slot.optional).all(|slot| slot.kind == SlotKind::Org)
+            })
+            .map(|operation| operation.name.clone())
+            .collect();
+        for watched in watched {
+            for operation in &operations {
+                let call = api.call(operation).as_(&watched.owner).org(&watched.org).class(Class::Control);
+                let answer = call.send().await?;
+                if answer.status != 200 {
+                    return Err(SnapshotError::Refused {
+                        operation: operation.clone(),
+                        status: answer.status,
+                    });
+                }
+                things.insert(format!("{operation} of {}", watched.org), answer.json());
+            }
+        }
+        Ok(Snapshot { things })
+    }
+
+    /// What is different in `later`.
+    pub fn changes(&self, later: &Snapshot) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (thing, before) in &self.things {
+            match later.things.get(thing) {
+                None => changes.push(Change::Removed(thing.clone())),
+                Some(after) if after != before => {
+                    changes.push(Change::Changed { thing: thing.clone(), what: difference(before, after) });
+                }
+                Some(_) => {}
+            }
+        }
+        let added = later.things.keys().filter(|thing| !self.things.contains_key(*thing));
+        changes.extend(added.map(|thing| Change::Added(thing.clone())));
+        changes
+    }
+}
+
+/// The first member that differs.
+fn difference(before: &Value, after: &Value) -> String {
+    let short = |value: Option<&Value>| -> String {
+        value.map_or_else(|| "nothing".to_owned(), |value| value.to_string().chars().take(120).collect())
+    };
+    if let (Value::Object(before), Value::Object(after)) = (before, after) {
+        let names = before.keys().chain(after.keys());
+        if let Some(name) = names.into_iter().find(|name| before.get(*name) != after.get(*name)) {
+            return format!("{name} was {}, is {}", short(before.get(name)), short(after.get(name)));
+        }
+    }
+    format!("was {}, is {}", short(Some(before)), short(Some(after)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Snapshot;
+
+    fn snapshot(things: &[(&str, Value)]) -> Snapshot {
+        Snapshot { things: things.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect() }
+    }
+
+    #[test]
+    fn every_kind_of_change_is_named() {
+        let before = snapshot(&[("a", json!({ "name": "x" })), ("b", json!(1))]);
+        let after = snapshot(&[("a", json!({ "name": "y" })), ("c", json!(1))]);
+        let changes: Vec<String> = before.changes(&after).iter().map(ToString::to_string).collect();
+        assert_eq!(changes, ["changed a: name was \"x\", is \"y\"", "removed b", "added c"]);
+        assert!(before.changes(&before).is_empty());
+    }
+}

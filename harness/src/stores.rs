@@ -1,0 +1,9 @@
+//! The stores and stand-ins a target leans on: DynamoDB (embedded or by URL) and mail.
+
+mod dynamodb;
+mod embedded;
+mod mail;
+
+pub use dynamodb::{Item, Key, StoreError, Table, key_of};
+pub use embedded::{EmbeddedDynamoDb, StartError};
+pub use mail::{Mail, Mailbox};

@@ -1,0 +1,196 @@
+//! Reading and cleaning the target's DynamoDB table, past the target: for stored-state checks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use serde_json::{Map, Value};
+
+use crate::target::Store;
+
+/// The store did not answer as asked.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} the table '{table}': {why}; check [store] in the target file")]
+pub struct StoreError {
+    action: &'static str,
+    table: String,
+    why: String,
+}
+
+/// An item as JSON: what a person would read in the console. Sets become arrays, binary base64.
+pub type Item = BTreeMap<String, Value>;
+
+/// A primary key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// `PK`.
+    pub partition: String,
+    /// `SK`.
+    pub sort: String,
+}
+
+/// A batch takes this many deletes (DynamoDB's BatchWriteItem).
+const BATCH: usize = 25;
+/// Attempts at items a batch left unprocessed.
+const ATTEMPTS: usize = 5;
+
+/// The target's table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: Client,
+    name: String,
+    volatile: Vec<String>,
+}
+
+impl Table {
+    /// Connects to a store. Nothing is sent yet.
+    pub fn connect(store: &Store) -> Table {
+        let credentials = Credentials::new(
+            store.credentials.0.reveal(),
+            store.credentials.1.reveal(),
+            None,
+            None,
+            "watertight target file",
+        );
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(store.region.clone()))
+            .endpoint_url(store.url.as_str())
+            .credentials_provider(credentials)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(10)).build())
+            .build();
+        Table {
+            client: Client::from_conf(config),
+            name: store.table.clone(),
+            volatile: store.volatile.clone(),
+        }
+    }
+
+    fn failed(&self, action: &'static str, error: impl std::error::Error) -> StoreError {
+        StoreError { action, table: self.name.clone(), why: DisplayErrorContext(error).to_string() }
+    }
+
+    /// One item, read consistently.
+    pub async fn get(&self, partition: &str, sort: &str) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.name).consistent_read(true);
+        let request =
+            request.key("PK", AttributeValue::S(partition.into())).key("SK", AttributeValue::S(sort.into()));
+        let answer = request.send().await.map_err(|error| self.failed("read", error))?;
+        Ok(answer.item.map(item))
+    }
+
+    /// The items of a partition whose sort key begins with `prefix`, in key order.
+    pub async fn query(&self, partition: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {
+        let request = self.client.query().table_name(&self.name).consistent_read(true);
+        let request = request
+            .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
+            .expression_attribute_values(":pk", AttributeValue::S(partition.into()))
+            .expression_attribute_values(":sk", AttributeValue::S(prefix.into()));
+        let mut pages = request.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(next) = pages.next().await {
+            items.push(item(next.map_err(|error| self.failed("query", error))?));
+        }
+        Ok(items)
+    }
+
+    /// Every item, read consistently, in no order.
+    pub async fn scan(&self) -> Result<Vec<Item>, StoreError> {
+        let request = self.client.scan().table_name(&self.name).consistent_read(true);
+        let mut pages = request.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(next) = pages.next().await {
+            items.push(item(next.map_err(|error| self.failed("scan", error))?));
+        }
+        Ok(items)
+    }
+
+    /// Every item whose keys or attributes mention one of these strings: all that belongs to a tenant.
+    pub async fn mentioning(&self, strings: &[&str]) -> Result<Vec<Item>, StoreError> {
+        let mut items = self.scan().await?;
+        items.retain(|item| {
+            let text = serde_json::to_string(item).unwrap_or_default();
+            strings.iter().any(|string| text.contains(string))
+        });
+        Ok(items)
+    }
+
+    /// Whether an item holds an audit entry or a counter, which the state oracle leaves out.
+    pub fn is_volatile(&self, item: &Item) -> bool {
+        let sort = item.get("SK").and_then(Value::as_str).unwrap_or_default();
+        self.volatile.iter().any(|prefix| sort.starts_with(prefix))
+    }
+
+    /// Deletes items in batches; what a batch leaves unprocessed is tried again.
+    pub async fn delete(&self, keys: &[Key]) -> Result<(), StoreError> {
+        for chunk in keys.chunks(BATCH) {
+            let mut writes = chunk.iter().map(delete_request).collect::<Result<Vec<_>, _>>();
+            for _ in 0..ATTEMPTS {
+                let batch = writes.map_err(|error| self.failed("delete from", error))?;
+                if batch.is_empty() {
+                    writes = Ok(batch);
+                    break;
+                }
+                let request = self.client.batch_write_item().request_items(&self.name, batch);
+                let answer = request.send().await.map_err(|error| self.failed("delete from", error))?;
+                writes = Ok(answer
+                    .unprocessed_items
+                    .and_then(|mut left| left.remove(&self.name))
+                    .unwrap_or_default());
+            }
+            let left = writes.map_or(0, |left| left.len());
+            if left > 0 {
+                let why = format!("{left} items were left unprocessed {ATTEMPTS} times");
+                return Err(StoreError { action: "delete from", table: self.name.clone(), why });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The primary key of an item.
+pub fn key_of(item: &Item) -> Option<Key> {
+    let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(Key { partition: text("PK")?, sort: text("SK")? })
+}
+
+fn delete_request(key: &Key) -> Result<WriteRequest, aws_sdk_dynamodb::error::BuildError> {
+    let request = DeleteRequest::builder()
+        .key("PK", AttributeValue::S(key.partition.clone()))
+        .key("SK", AttributeValue::S(key.sort.clone()))
+        .build()?;
+    Ok(WriteRequest::builder().delete_request(request).build())
+}
+
+fn item(attributes: HashMap<String, AttributeValue>) -> Item {
+    attributes.into_iter().map(|(name, value)| (name, json(value))).collect()
+}
+
+fn json(value: AttributeValue) -> Value {
+    let strings = |texts: Vec<String>| {
+        let mut texts = texts;
+        texts.sort();
+        Value::from(texts)
+    };
+    match value {
+        AttributeValue::S(text) => Value::String(text),
+        AttributeValue::N(number) => serde_json::from_str(&number).unwrap_or(Value::String(number)),
+        AttributeValue::Bool(flag) => Value::Bool(flag),
+        AttributeValue::L(list) => Value::Array(list.into_iter().map(json).collect()),
+        AttributeValue::M(map) => {
+            Value::Object(map.into_iter().map(|(name, value)| (name, json(value))).collect::<Map<_, _>>())
+        }
+        AttributeValue::Ss(set) | AttributeValue::Ns(set) => strings(set),
+        AttributeValue::B(blob) => Value::String(base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            blob.into_inner(),
+        )),
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,223 @@
+//! A target made ready: contract read, keys served, mailbox and store at hand.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use reqwest::Url;
+use serde_json::Value;
+
+use crate::client::{Api, ClientError, http_client};
+use crate::contract::{Contract, ContractError};
+use crate::identity::{Issuer, JwksServer, KeyError, Keys, Principal};
+use crate::leak::{Entitlement, LeakDetector};
+use crate::run::{Run, SharedError};
+use crate::stores::{Mailbox, Table};
+use crate::target::{Identity, Target};
+
+/// A target that cannot be worked with. Every variant ends the command with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// Nothing answers.
+    #[error(
+        "the target '{target}' does not answer at {url}: {why}; start it, or correct base_url in the target file"
+    )]
+    Unreachable {
+        /// The target's name.
+        target: String,
+        /// What was asked for.
+        url: Url,
+        /// The innermost cause.
+        why: String,
+    },
+    /// Something answers, but not with the contract.
+    #[error(
+        "expected the OpenAPI document at {url}, got status {status} and '{found}'; check `openapi` in the target file"
+    )]
+    NoDocument {
+        /// What was asked for.
+        url: Url,
+        /// The status.
+        status: u16,
+        /// The beginning of the body.
+        found: String,
+    },
+    /// The contract is not understood.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// The contract has no operations: every coverage figure would be of nothing.
+    #[error("the OpenAPI document at {0} has no operation that can be attacked: nothing would be tested")]
+    NoOperations(Url),
+    /// The keys the target fetches are not those the harness signs with.
+    #[error("the JWKS at {url}: {what}; the target fetches its keys there, so every token would be refused")]
+    Jwks {
+        /// Where it was fetched.
+        url: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A stand-in's port is taken.
+    #[error(
+        "cannot listen on {address} for the {what}: {source}; free the port or change `listen` in the target file"
+    )]
+    Listen {
+        /// Which stand-in.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The keys of the run.
+    #[error(transparent)]
+    Keys(#[from] SharedError<KeyError>),
+    /// The HTTP client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// The servers a target leans on and the harness runs. They must be up before the target is.
+#[derive(Debug)]
+pub struct StandIns {
+    /// Signs the tokens.
+    pub issuer: Option<Issuer>,
+    /// Serves the keys.
+    pub jwks: Option<JwksServer>,
+    /// Receives the mail.
+    pub mail: Option<Mailbox>,
+}
+
+impl StandIns {
+    /// Starts what a target file asks for.
+    pub async fn start(
+        run: &Run,
+        identity: Option<&Identity>,
+        mail: Option<SocketAddr>,
+    ) -> Result<StandIns, SystemError> {
+        let listen_error = |what, address| move |source| SystemError::Listen { what, address, source };
+        let (issuer, jwks) = match identity {
+            Some(Identity::Mint { issuer, client_id, listen, .. }) => {
+                let keys = Arc::new(Keys::of_run(run)?);
+                let jwks = JwksServer::start(*listen, keys.jwks())
+                    .await
+                    .map_err(listen_error("JWKS server", *listen))?;
+                let url = issuer.clone().unwrap_or_else(|| jwks.base());
+                (Some(Issuer { url, client_id: client_id.clone(), keys }), Some(jwks))
+            }
+            None => (None, None),
+        };
+        let mail = match mail {
+            Some(address) => {
+                Some(Mailbox::start(address).await.map_err(listen_error("mail stand-in", address))?)
+            }
+            None => None,
+        };
+        Ok(StandIns { issuer, jwks, mail })
+    }
+}
+
+/// A target made ready.
+#[derive(Debug)]
+pub struct System {
+    /// The run it is tested in.
+    pub run: &'static Run,
+    /// Where and what.
+    pub target: Arc<Target>,
+    /// Its operations.
+    pub contract: Arc<Contract>,
+    /// The OpenAPI document the contract was read from.
+    pub document: Value,
+    /// The servers it leans on.
+    pub stand_ins: StandIns,
+    /// Its store, with the `store` capability.
+    pub table: Option<Table>,
+    /// What every client of it searches responses for.
+    pub leaks: LeakDetector,
+}
+
+impl System {
+    /// Connects to a running target.
+    pub async fn open(run: &'static Run, target: Target, stand_ins: StandIns) -> Result<System, SystemError> {
+        let http = http_client(&target)?;
+        let (url, document) = fetch_document(&http, &target).await?;
+        let contract = Contract::from_openapi(&document)?;
+        if contract.is_empty() && contract.unannotated.is_empty() {
+            return Err(SystemError::NoOperations(url));
+        }
+        if let (Some(Identity::Mint { jwks_url, .. }), Some(jwks), Some(issuer)) =
+            (&target.identity, &stand_ins.jwks, &stand_ins.issuer)
+        {
+            check_jwks(&http, jwks_url.clone().unwrap_or_else(|| jwks.url()), &issuer.keys.rsa.id).await?;
+        }
+        let table = target.store.as_ref().map(Table::connect);
+        Ok(System {
+            run,
+            target: Arc::new(target),
+            contract: Arc::new(contract),
+            document,
+            stand_ins,
+            table,
+            leaks: LeakDetector::default(),
+        })
+    }
+
+    /// A client that records for a suite.
+    pub fn api(&self, suite: &str) -> Result<Api, ClientError> {
+        Api::new(suite, self.run, self.target.clone(), self.contract.clone(), self.leaks.clone())
+    }
+
+    /// The platform administrator, when the harness can sign tokens.
+    pub fn platform_admin(&self) -> Option<Principal> {
+        let Some(Identity::Mint { platform_admin, .. }) = &self.target.identity else { return None };
+        let issuer = self.stand_ins.issuer.as_ref()?;
+        let email = format!("{platform_admin}@watertight.invalid");
+        Some(Principal::minted("platform-admin", issuer, platform_admin, &email, Entitlement::All))
+    }
+}
+
+async fn fetch_document(http: &reqwest::Client, target: &Target) -> Result<(Url, Value), SystemError> {
+    let mut url = target.base_url.clone();
+    url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), target.openapi));
+    let unreachable = |error: reqwest::Error| SystemError::Unreachable {
+        target: target.name.clone(),
+        url: url.clone(),
+        why: innermost(&error),
+    };
+    let mut request = http.get(url.clone());
+    for (name, value) in &target.headers {
+        request = request.header(name, value.reveal());
+    }
+    let answer = request.send().await.map_err(unreachable)?;
+    let status = answer.status().as_u16();
+    let text = answer.text().await.map_err(unreachable)?;
+    match serde_json::from_str(&text) {
+        Ok(document) if status == 200 => Ok((url, document)),
+        _ => Err(SystemError::NoDocument { url, status, found: text.chars().take(80).collect() }),
+    }
+}
+
+/// Fetches the JWKS as the target will, and looks for the key the harness signs with.
+async fn check_jwks(http: &reqwest::Client, url: String, key_id: &str) -> Result<(), SystemError> {
+    let wrong = |what: String| SystemError::Jwks { url: url.clone(), what };
+    let answer = http.get(&url).send().await.map_err(|error| wrong(innermost(&error)))?;
+    let status = answer.status().as_u16();
+    let text = answer.text().await.map_err(|error| wrong(innermost(&error)))?;
+    let found: String = text.chars().take(80).collect();
+    let document: Value = serde_json::from_str(&text)
+        .map_err(|error| wrong(format!("expected JSON, got status {status} and '{found}' ({error})")))?;
+    let keys = document.get("keys").and_then(Value::as_array);
+    let keys =
+        keys.ok_or_else(|| wrong(format!("expected an object with an array `keys`, got '{found}'")))?;
+    if keys.iter().any(|key| key.get("kid").and_then(Value::as_str) == Some(key_id)) {
+        return Ok(());
+    }
+    Err(wrong(format!("it does not hold the key '{key_id}' that this run signs with")))
+}
+
+/// The cause at the bottom of an error's chain: `Connection refused`, not `error sending request`.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

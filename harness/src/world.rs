@@ -1,0 +1,246 @@
+//! A test's world: its own tenants and people in a shared system, and the telling of its story.
+//!
+//! ```ignore
+//! #[rstest]
+//! fn a_cancelled_invitation_cannot_be_accepted(world: World) {
+//!     world.tell(async |world| {
+//!         let acme = world.data.organisations().create("acme").await?;
+//!         ...
+//!         Ok(())
+//!     });
+//! }
+//! ```
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+
+use crate::client::{Api, CallError, ClientError, Unexpected};
+use crate::data::{Data, DataError};
+use crate::host;
+use crate::identity::KeyError;
+use crate::record::Step;
+use crate::run::RunError;
+use crate::snapshot::SnapshotError;
+use crate::stores::{StoreError, Table};
+use crate::suite::{Outcome, Suite};
+use crate::system::System;
+use crate::target::Capability;
+use crate::verdict::Verdict;
+use crate::wait::TimedOut;
+
+/// A story that takes longer hangs.
+const LONGEST_STORY: Duration = Duration::from_secs(120);
+
+/// Why a story stopped before its end.
+#[derive(Debug)]
+pub struct Stop {
+    /// What that makes of the test.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+}
+
+impl Stop {
+    /// Something observed is not as it must be.
+    pub fn fail(reason: impl Into<String>) -> Stop {
+        Stop { verdict: Verdict::Fail, reason: reason.into() }
+    }
+
+    /// The target cannot do what the rest of the story needs.
+    pub fn skip(reason: impl Into<String>) -> Stop {
+        Stop { verdict: Verdict::Skip, reason: reason.into() }
+    }
+
+    /// The harness could not observe.
+    pub fn error(reason: impl Into<String>) -> Stop {
+        Stop { verdict: Verdict::Error, reason: reason.into() }
+    }
+}
+
+impl From<CallError> for Stop {
+    fn from(error: CallError) -> Stop {
+        let verdict = match &error {
+            CallError::Leak { .. } => Verdict::Fail,
+            CallError::NoSuchOperation { .. } => Verdict::Disabled,
+            CallError::ReadOnly { .. } | CallError::NoConsent { .. } => Verdict::Skip,
+            CallError::Unfilled { .. }
+            | CallError::Budget(_)
+            | CallError::Transport { .. }
+            | CallError::Key(_)
+            | CallError::Run(_) => Verdict::Error,
+        };
+        Stop { verdict, reason: error.to_string() }
+    }
+}
+
+impl From<DataError> for Stop {
+    fn from(error: DataError) -> Stop {
+        match error {
+            DataError::Call(error) => error.into(),
+            DataError::Lacks(_) => Stop::skip(error.to_string()),
+            error => Stop::error(error.to_string()),
+        }
+    }
+}
+
+impl From<Unexpected> for Stop {
+    fn from(error: Unexpected) -> Stop {
+        Stop::fail(error.to_string())
+    }
+}
+
+impl From<TimedOut> for Stop {
+    fn from(error: TimedOut) -> Stop {
+        Stop::fail(error.to_string())
+    }
+}
+
+macro_rules! harness_trouble {
+    ($($error:ty),+) => {
+        $(impl From<$error> for Stop {
+            fn from(error: $error) -> Stop {
+                Stop::error(error.to_string())
+            }
+        })+
+    };
+}
+
+harness_trouble!(StoreError, RunError, ClientError, KeyError, host::NoRuntime);
+
+impl From<SnapshotError> for Stop {
+    fn from(error: SnapshotError) -> Stop {
+        match error {
+            SnapshotError::Call(error) => error.into(),
+            error => Stop::error(error.to_string()),
+        }
+    }
+}
+
+/// A test's world.
+#[derive(Debug)]
+pub struct World {
+    /// The system under test, shared with other tests.
+    pub system: Arc<System>,
+    /// The client of this test alone.
+    pub api: Api,
+    /// The data managers of this test alone.
+    pub data: Data,
+    suite: Arc<Suite>,
+    test: String,
+    steps: Mutex<Vec<Step>>,
+}
+
+impl World {
+    /// A world for the test of this path (`module::test`).
+    pub fn new(system: Arc<System>, suite: Arc<Suite>, test: &str) -> Result<World, ClientError> {
+        let api = system.api(suite.name())?;
+        let data = Data::new(system.clone(), api.clone(), test);
+        Ok(World { system, api, data, suite, test: test.to_owned(), steps: Mutex::default() })
+    }
+
+    /// The next step of the story: what the user does, or what must then be true.
+    pub fn step(&self, title: &str) {
+        self.close_step(Verdict::Pass);
+        let step = Step { title: title.to_owned(), exchanges: Vec::new(), verdict: Verdict::Pass };
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+    }
+
+    fn close_step(&self, verdict: Verdict) {
+        let exchanges = self.api.take_exchanges();
+        if let Some(last) = self.steps.lock().unwrap_or_else(PoisonError::into_inner).last_mut() {
+            last.exchanges.extend(exchanges);
+            last.verdict = verdict;
+        }
+    }
+
+    /// The store, or a stop that skips the rest by name.
+    pub fn store(&self) -> Result<&Table, Stop> {
+        self.system.table.as_ref().ok_or_else(|| Stop::skip(DataError::Lacks(Capability::Store).to_string()))
+    }
+
+    /// Random choices of this test, replayed by the run's seed.
+    pub fn rng(&self) -> StdRng {
+        self.system.run.seed().rng(&self.test)
+    }
+
+    /// Insists that something holds; `what` says what had to be.
+    pub fn must(&self, holds: bool, what: impl Into<String>) -> Result<(), Stop> {
+        if holds { Ok(()) } else { Err(Stop::fail(what.into())) }
+    }
+
+    /// Tells the story, cleans up, records the outcome, and panics for libtest if it is a failure.
+    ///
+    /// A story whose traffic leaked fails, whatever it returns. A skipped one returns quietly: libtest
+    /// cannot skip at run time, the record can. What a failed story created is kept.
+    #[expect(clippy::panic, reason = "a test reports its failure to libtest by a panic")]
+    pub fn tell(self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) {
+        let outcome = self.told(story);
+        match outcome.verdict {
+            Verdict::Pass => {}
+            Verdict::Skip | Verdict::Disabled => {
+                println!("{}: {}", outcome.verdict, outcome.reason.unwrap_or_default());
+            }
+            Verdict::Fail | Verdict::Error => {
+                panic!("{}: {}", outcome.verdict, outcome.reason.unwrap_or_default());
+            }
+        }
+    }
+
+    /// Tells the story, cleans up, records the outcome and returns it.
+    pub fn told(self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) -> Outcome {
+        let start = Instant::now();
+        let mut outcome = self.witnessed(story);
+        self.close_step(outcome.verdict);
+        outcome.steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let recorded = self.suite.ended(&self.test, start, &outcome).and_then(|()| self.api.flush_coverage());
+        if let Err(error) = recorded {
+            return Outcome::because(Verdict::Error, error.to_string());
+        }
+        outcome
+    }
+
+    fn witnessed(&self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) -> Outcome {
+        if let Err(error) = self.suite.started(&self.test) {
+            return Outcome::because(Verdict::Error, error.to_string());
+        }
+        let runtime = match host::handle() {
+            Ok(runtime) => runtime,
+            Err(error) => return Outcome::because(Verdict::Error, error.to_string()),
+        };
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async { tokio::time::timeout(LONGEST_STORY, story(self)).await })
+        }));
+        let mut outcome = match told {
+            Ok(Ok(Ok(()))) => Outcome::pass(),
+            Ok(Ok(Err(stop))) => Outcome::because(stop.verdict, stop.reason),
+            Ok(Err(_)) => {
+                Outcome::because(Verdict::Error, format!("the story did not end within {LONGEST_STORY:?}"))
+            }
+            Err(panic) => Outcome::because(Verdict::Fail, panic_text(&*panic)),
+        };
+        let leaked = self.api.leaked();
+        if !leaked.is_empty() && outcome.verdict < Verdict::Fail {
+            outcome = Outcome::because(
+                Verdict::Fail,
+                format!("another tenant's data in the answer to {}", leaked.join(", ")),
+            );
+        }
+        if outcome.verdict < Verdict::Fail {
+            if let Err(error) = runtime.block_on(self.data.cleanup()) {
+                outcome = Outcome::because(Verdict::Error, error.to_string());
+            }
+        } else if let Some(kept) = self.data.keep() {
+            println!("{kept}");
+        }
+        outcome
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without text").to_owned()
+}
