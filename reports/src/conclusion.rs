@@ -16,8 +16,13 @@ pub(crate) fn headline(report: &RunReport) -> &'static str {
     }
 }
 
-/// What a reader must know, worst first.
+/// What a reader must know, in a line.
 pub(crate) fn sentence(report: &RunReport) -> String {
+    sentences(report).join(" ")
+}
+
+/// What a reader must know, worst first.
+pub(crate) fn sentences(report: &RunReport) -> Vec<String> {
     let counts = report.counts();
     let mut parts = Vec::new();
     if let Some(worst) = report.findings.first() {
@@ -59,7 +64,7 @@ pub(crate) fn sentence(report: &RunReport) -> String {
     if report.partial {
         parts.push("A process did not reach its end, so the run is incomplete.".to_owned());
     }
-    parts.join(" ")
+    parts
 }
 
 /// The command that replays the run with its seed.

@@ -175,25 +175,27 @@ fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in line(text).chars() {
         match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' => out.extend(['\\', c]),
-            // A bare address would become a link.
-            ':' => out.push_str("&#58;"),
-            '@' => out.push_str("&#64;"),
+            '*' | '_' | '~' | '#' | '!' | '$' => out.extend(['\\', c]),
+            // The bar ends a cell and the backslash escapes; a colon or an at makes a link of an address.
+            '&' | '<' | '>' | '\\' | '`' | '[' | ']' | '|' | ':' | '@' => {
+                let _ = write!(out, "&#{};", c as u32);
+            }
             _ => out.push(c),
         }
     }
     out.replace("www.", "www&#46;").replace("&#58; ", ": ")
 }
 
-/// Text as code. A code span cannot hold a table's bar everywhere, so it is HTML, where all can be escaped.
+/// Text as code. A code span can hold neither its own mark nor, in a table, a bar; such text is HTML, where
+/// everything can be escaped.
 fn code(text: &str) -> String {
     let text = line(text);
+    if !text.is_empty() && !text.contains(['`', '|']) {
+        return format!("`{text}`");
+    }
     let mut out = String::from("<code>");
     for c in text.chars() {
-        if c.is_ascii_punctuation() && !matches!(c, '-' | '/' | '.' | ',' | '=' | '%') {
+        if c.is_ascii_punctuation() {
             let _ = write!(out, "&#{};", c as u32);
         } else {
             out.push(c);

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
 
-use crate::conclusion::{headline, sentence};
+use crate::conclusion::{headline, sentences};
 use crate::report::RunReport;
 use crate::text::{duration, line, plural, short, word};
 
@@ -21,7 +21,10 @@ pub fn terminal_summary(report: &RunReport) -> String {
     if !report.suites.is_empty() {
         let _ = writeln!(out, "{}\n", table(report).trim_fmt());
     }
-    let _ = writeln!(out, "{}: {}", headline(report), sentence(report));
+    let _ = writeln!(out, "{}", headline(report));
+    for sentence in sentences(report) {
+        let _ = writeln!(out, "  {sentence}");
+    }
     if report.findings.len() > 1 {
         out.push('\n');
         for finding in report.findings.iter().take(FINDINGS) {
@@ -70,7 +73,11 @@ pub fn terminal_summary(report: &RunReport) -> String {
 
 fn table(report: &RunReport) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_preset(NOTHING)
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─')
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["suite", "target", "pass", "fail", "skip", "error", "time"]);
     for suite in &report.suites {
         let counts = suite.counts;

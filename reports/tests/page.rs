@@ -1,4 +1,5 @@
 //! The page shows the whole run and nothing that a target slipped in.
+#![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is the report")]
 
 mod sample;
 

@@ -60,11 +60,12 @@ impl<'a> Anchors<'a> {
             None => Link { anchor: None, label: id.to_owned(), family: '0' },
         }
     }
+}
 
-    pub fn exchanges(&self, report: &RunReport) -> Vec<ExchangeView> {
-        let numbered = report.exchanges.values().enumerate();
-        numbered.map(|(at, exchange)| view(exchange, anchor(at + 1))).collect()
-    }
+/// The appendix: every exchange that a link leads to.
+pub(super) fn exchanges(report: &RunReport) -> Vec<ExchangeView> {
+    let numbered = report.exchanges.values().enumerate();
+    numbered.map(|(at, exchange)| view(exchange, anchor(at + 1))).collect()
 }
 
 fn anchor(at: usize) -> String {

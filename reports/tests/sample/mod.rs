@@ -2,6 +2,7 @@
 //!
 //! `WATERTIGHT_SAMPLE=/tmp/sample cargo test -p reports --test page` leaves it in that folder, rendered.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is the report")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -403,12 +404,13 @@ fn security(run: &Run) {
     let reason = "expected 403 or 404, got 201, and the team's state changed";
     test(run, suite, &critical.check, Verdict::Fail, Some(reason));
     run.record(suite, &Record::Finding(critical)).unwrap();
-    let mut low =
-        finding(run, "WT-81xa0c", Severity::Low, "Errors tell an absent organisation from a hidden one");
-    low.operation = "org-read".to_owned();
-    low.gain = "The ids of organisations can be guessed and confirmed.".to_owned();
-    low.expected = "the same answer for both".to_owned();
-    low.observed = "404 'no such organisation' against 404 'not found'".to_owned();
+    let low = Finding {
+        operation: "org-read".to_owned(),
+        gain: "The ids of organisations can be guessed and confirmed.".to_owned(),
+        expected: "the same answer for both".to_owned(),
+        observed: "404 'no such organisation' against 404 'not found'".to_owned(),
+        ..finding(run, "WT-81xa0c", Severity::Low, "Errors tell an absent organisation from a hidden one")
+    };
     test(run, suite, &low.check, Verdict::Fail, Some("404 bodies differ"));
     run.record(suite, &Record::Finding(low)).unwrap();
     end(run, suite, "access", 31.2);
