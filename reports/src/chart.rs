@@ -81,13 +81,13 @@ fn buckets(series: &[Tick]) -> Option<Vec<Bucket>> {
     Some(buckets.collect())
 }
 
-/// The next of 1, 2, 2.5, 5, 10 at the figure's power of ten.
+/// The next round figure whose half is one too.
 fn nice(value: f64) -> f64 {
     if !value.is_finite() || value <= 0.0 {
         return 1.0;
     }
     let power = 10f64.powf(value.log10().floor());
-    let steps = [1.0, 2.0, 2.5, 5.0];
+    let steps = [1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0];
     steps.into_iter().map(|step| step * power).find(|top| *top >= value).unwrap_or(10.0 * power)
 }
 

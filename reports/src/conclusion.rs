@@ -59,7 +59,10 @@ pub(crate) fn sentences(report: &RunReport) -> Vec<String> {
         parts.push(format!("{them} could not be observed, which is never a pass."));
     }
     if report.exit == Exit::Pass {
-        parts.push(format!("{} saw what they must; none failed.", plural(counts.pass, "check")));
+        parts.push(format!("{} passed, none failed.", plural(counts.pass, "check")));
+    }
+    if counts.skip > 0 {
+        parts.push(format!("{} skipped for want of a capability.", plural(counts.skip, "check")));
     }
     if report.partial {
         parts.push("A process did not reach its end, so the run is incomplete.".to_owned());

@@ -63,6 +63,7 @@ fn the_terminal_shows_a_table_and_what_to_look_at() {
       1 finding; it is critical: An outsider is invited into a foreign team.
       Of 2 seeded weaknesses, 1 went unnoticed.
       3 checks failed.
+      1 check skipped for want of a capability.
 
       failed    security access: hop/invitation-create/WT-5k2p9d
                 expected 403, got 201
@@ -82,7 +83,7 @@ fn the_job_page_shows_verdict_suites_findings_thresholds_and_survivors() {
     insta::assert_snapshot!(stable(&markdown, &run), @r#"
     # ❌ Watertight: failed
 
-    1 finding; it is critical: An outsider is invited into a foreign team. Of 2 seeded weaknesses, 1 went unnoticed. 3 checks failed.
+    1 finding; it is critical: An outsider is invited into a foreign team. Of 2 seeded weaknesses, 1 went unnoticed. 3 checks failed. 1 check skipped for want of a capability.
 
     Run `RUN`, seed `SEED`, 3 min 14 s, target access.
 

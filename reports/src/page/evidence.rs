@@ -1,6 +1,6 @@
 //! Findings and the exchanges that show them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use harness::exchange::{Exchange, curl};
 use harness::record::Finding;
@@ -46,7 +46,7 @@ pub(super) struct Link {
 
 impl<'a> Anchors<'a> {
     pub fn of(report: &'a RunReport) -> Anchors<'a> {
-        let numbered = report.exchanges.values().enumerate();
+        let numbered = in_order_of_mention(report).into_iter().enumerate();
         Anchors { by_id: numbered.map(|(at, exchange)| (exchange.id.as_str(), (at + 1, exchange))).collect() }
     }
 
@@ -64,8 +64,15 @@ impl<'a> Anchors<'a> {
 
 /// The appendix: every exchange that a link leads to.
 pub(super) fn exchanges(report: &RunReport) -> Vec<ExchangeView> {
-    let numbered = report.exchanges.values().enumerate();
+    let numbered = in_order_of_mention(report).into_iter().enumerate();
     numbered.map(|(at, exchange)| view(exchange, anchor(at + 1))).collect()
+}
+
+fn in_order_of_mention(report: &RunReport) -> Vec<&Exchange> {
+    let steps = report.suites.iter().flat_map(|suite| &suite.tests).flat_map(|test| &test.steps);
+    let mut seen = HashSet::new();
+    let ids = steps.flat_map(|step| &step.exchanges).filter(|id| seen.insert(id.as_str()));
+    ids.filter_map(|id| report.exchanges.get(id)).collect()
 }
 
 fn anchor(at: usize) -> String {
