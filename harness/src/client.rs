@@ -21,6 +21,7 @@ use crate::exchange::{Class, Exchange};
 use crate::leak::{Leak, LeakDetector};
 use crate::record::{Finding, Record, Severity};
 use crate::run::{Run, RunError};
+use crate::system::System;
 use crate::target::Target;
 
 pub use answer::{Answer, Unexpected};
@@ -126,7 +127,7 @@ struct Inner {
     run: &'static Run,
     http: reqwest::Client,
     leaks: LeakDetector,
-    coverage: Coverage,
+    coverage: Arc<Coverage>,
     sent: AtomicU64,
     leaked: Mutex<Vec<String>>,
     exchanges: Mutex<Vec<String>>,
@@ -156,28 +157,21 @@ pub fn http_client(target: &Target) -> Result<reqwest::Client, ClientError> {
 }
 
 impl Api {
-    /// A client. `suite` names the files its records go to.
-    pub fn new(
-        suite: &str,
-        run: &'static Run,
-        target: Arc<Target>,
-        contract: Arc<Contract>,
-        leaks: LeakDetector,
-    ) -> Result<Api, ClientError> {
-        let http = http_client(&target)?;
+    /// A client of a system. `suite` names the files its records go to.
+    pub fn new(suite: &str, system: &System) -> Api {
         let inner = Inner {
             suite: suite.to_owned(),
-            target,
-            contract,
-            run,
-            http,
-            leaks,
-            coverage: Coverage::default(),
+            target: system.target.clone(),
+            contract: system.contract.clone(),
+            run: system.run,
+            http: system.http.clone(),
+            leaks: system.leaks.clone(),
+            coverage: system.coverage.clone(),
             sent: AtomicU64::new(0),
             leaked: Mutex::default(),
             exchanges: Mutex::default(),
         };
-        Ok(Api { inner: Arc::new(inner) })
+        Api { inner: Arc::new(inner) }
     }
 
     /// Begins a call of an operation; nothing is sent before `send`.

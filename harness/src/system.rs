@@ -6,7 +6,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::client::{Api, ClientError, http_client};
+use crate::client::{Api, ClientError, Coverage, http_client};
 use crate::contract::{Contract, ContractError};
 use crate::identity::{Issuer, JwksServer, KeyError, Keys, Principal};
 use crate::leak::{Entitlement, LeakDetector};
@@ -132,6 +132,10 @@ pub struct System {
     pub table: Option<Table>,
     /// What every client of it searches responses for.
     pub leaks: LeakDetector,
+    /// What all clients of it sent.
+    pub coverage: Arc<Coverage>,
+    /// The connections all clients of it share.
+    pub(crate) http: reqwest::Client,
 }
 
 impl System {
@@ -157,12 +161,14 @@ impl System {
             stand_ins,
             table,
             leaks: LeakDetector::default(),
+            coverage: Arc::default(),
+            http,
         })
     }
 
     /// A client that records for a suite.
-    pub fn api(&self, suite: &str) -> Result<Api, ClientError> {
-        Api::new(suite, self.run, self.target.clone(), self.contract.clone(), self.leaks.clone())
+    pub fn api(&self, suite: &str) -> Api {
+        Api::new(suite, self)
     }
 
     /// The platform administrator, when the harness can sign tokens.

@@ -20,9 +20,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Calls `attempt` until it gives a value, at most for `limit`. An attempt that is not there yet says what
 /// it saw instead; the last such text goes into the error.
 #[expect(clippy::disallowed_methods, reason = "the one place that pauses: everything else polls through it")]
-pub async fn until<T, F>(what: &str, limit: Duration, mut attempt: F) -> Result<T, TimedOut>
+pub async fn until<T, F, A>(what: &str, limit: Duration, mut attempt: F) -> Result<T, TimedOut>
 where
-    F: AsyncFnMut() -> Result<T, String>,
+    F: FnMut() -> A,
+    A: Future<Output = Result<T, String>>,
 {
     let start = Instant::now();
     loop {

@@ -135,10 +135,10 @@ pub struct World {
 
 impl World {
     /// A world for the test of this path (`module::test`).
-    pub fn new(system: Arc<System>, suite: Arc<Suite>, test: &str) -> Result<World, ClientError> {
-        let api = system.api(suite.name())?;
+    pub fn new(system: Arc<System>, suite: Arc<Suite>, test: &str) -> World {
+        let api = system.api(suite.name());
         let data = Data::new(system.clone(), api.clone(), test);
-        Ok(World { system, api, data, suite, test: test.to_owned(), steps: Mutex::default() })
+        World { system, api, data, suite, test: test.to_owned(), steps: Mutex::default() }
     }
 
     /// The next step of the story: what the user does, or what must then be true.

@@ -74,12 +74,9 @@ impl Minted {
         {
             return Ok(header.clone());
         }
-        let expires = now + TOKEN_LIFE.as_secs();
-        let mut claims = self.claims.clone();
-        claims.insert("iat".into(), now.into());
-        claims.insert("exp".into(), expires.into());
-        let header = Secret::new(format!("Bearer {}", self.issuer.mint(&claims)?));
-        *current = Some((header.clone(), expires));
+        let token = self.issuer.mint(&self.issuer.renewed(&self.claims))?;
+        let header = Secret::new(format!("Bearer {token}"));
+        *current = Some((header.clone(), now + TOKEN_LIFE.as_secs()));
         Ok(header)
     }
 }

@@ -51,6 +51,15 @@ impl Issuer {
         }
     }
 
+    /// The same claims, valid from now.
+    pub fn renewed(&self, claims: &Claims) -> Claims {
+        let now = unix_now();
+        let mut claims = claims.clone();
+        claims.insert("iat".into(), now.into());
+        claims.insert("exp".into(), (now + TOKEN_LIFE.as_secs()).into());
+        claims
+    }
+
     /// A rightful token: RS256, with the published key's id.
     pub fn mint(&self, claims: &Claims) -> Result<String, KeyError> {
         self.sign_with(&self.keys.rsa, claims)

@@ -103,7 +103,7 @@ impl Mailbox {
 
     /// The newest mail to an address, waiting a while for it: mail may be sent after the answer.
     pub async fn newest(&self, address: &str) -> Result<Mail, TimedOut> {
-        wait::until(&format!("a mail to {address}"), Duration::from_secs(5), async || {
+        wait::until(&format!("a mail to {address}"), Duration::from_secs(5), || async {
             self.to(address).pop().ok_or_else(|| {
                 let unreadable =
                     self.received.unreadable.lock().unwrap_or_else(PoisonError::into_inner).len();

@@ -1,1 +1,21 @@
-//! placeholder
+//! The security suite: generated from the contract, so that an operation is attacked because it is there.
+//!
+//! [`plan`](Plan::of) turns a contract into groups of cases; [`run`](run::run) runs them. A group is one class
+//! of attack on one operation; its cases share tenants, resources and controls, and no two groups share
+//! anything, so all groups may run at once.
+#![warn(missing_docs)]
+
+pub mod arena;
+mod case;
+mod contract;
+mod group;
+mod hop;
+mod matrix;
+pub mod model;
+mod plan;
+pub mod run;
+mod token;
+
+pub use case::{Case, Reference};
+pub use group::Group;
+pub use plan::Plan;

@@ -1,0 +1,78 @@
+//! A case: one attack whose outcome has a name, and what its success would mean.
+
+use harness::exchange::Exchange;
+use harness::record::{Finding, Severity};
+use harness::suite::Outcome;
+use harness::verdict::Verdict;
+
+/// What a kind of attack is known as in the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Common Weakness Enumeration number.
+    pub cwe: u32,
+    /// OWASP API Security Top 10 2023.
+    pub owasp: &'static str,
+    /// OWASP ASVS 5.0 requirement.
+    pub asvs: &'static str,
+}
+
+/// One case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// `class/operation/variant`, unique within the suite.
+    pub path: String,
+    /// The operation attacked.
+    pub operation: String,
+    /// What it is known as.
+    pub reference: Reference,
+    /// How bad its success is.
+    pub severity: Severity,
+    /// What an attacker gains by its success.
+    pub gain: String,
+}
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub struct CaseOutcome {
+    /// The case.
+    pub case: Case,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The hole, if it found one.
+    pub finding: Option<Finding>,
+}
+
+impl Case {
+    /// The attack was refused, and nothing changed.
+    pub fn passed(self) -> CaseOutcome {
+        CaseOutcome { case: self, outcome: Outcome::pass(), finding: None }
+    }
+
+    /// The attack succeeded: a finding.
+    pub fn failed(self, target: &str, expected: &str, observed: &str, exchanges: Vec<Exchange>) -> CaseOutcome {
+        let reference = self.reference;
+        let finding = Finding {
+            id: self.path.replace('/', "."),
+            title: format!("{}: {observed}", self.operation),
+            check: self.path.clone(),
+            suite: "security".to_owned(),
+            operation: self.operation.clone(),
+            target: target.to_owned(),
+            severity: self.severity,
+            cwe: reference.cwe,
+            owasp: reference.owasp.to_owned(),
+            asvs: vec![reference.asvs.to_owned()],
+            gain: self.gain.clone(),
+            expected: expected.to_owned(),
+            observed: observed.to_owned(),
+            exchanges,
+        };
+        let outcome = Outcome::because(Verdict::Fail, format!("expected {expected}, observed {observed}"));
+        CaseOutcome { case: self, outcome, finding: Some(finding) }
+    }
+
+    /// Nothing was observed.
+    pub fn without_result(self, verdict: Verdict, reason: &str) -> CaseOutcome {
+        CaseOutcome { case: self, outcome: Outcome::because(verdict, reason), finding: None }
+    }
+}

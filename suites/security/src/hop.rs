@@ -1,0 +1,157 @@
+//! Tenant hops: the rightful request of one tenant's administrator with any non-empty subset of its slots
+//! swapped for another tenant's values.
+
+use harness::client::Answer;
+use harness::contract::{Effect, Operation, Permission, Slot, Visibility};
+use harness::exchange::Class;
+use harness::identity::Principal;
+use harness::record::Severity;
+use harness::world::Stop;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::arena::{Arena, Fill, listed};
+use crate::case::{Case, CaseOutcome, Reference};
+use crate::model::Persona;
+
+const REFERENCE: Reference = Reference { cwe: 639, owasp: "API1", asvs: "8.2.2" };
+
+/// Subsets of more slots than this would be more requests than anyone waits for; five slots are 31 hops.
+pub(crate) const MOST_SLOTS: usize = 5;
+
+/// Whether the class applies: something is named, and naming it is not itself the authority.
+pub(crate) fn applies(operation: &Operation) -> bool {
+    operation.naming_slots().next().is_some()
+        && !operation.allows(&Permission::Token)
+        && !operation.allows(&Permission::Public)
+        && !operation.allows(&Permission::SignedIn)
+}
+
+/// The non-empty subsets of the naming slots, smallest first; of more than [`MOST_SLOTS`] the first ones.
+fn subsets(operation: &Operation) -> Vec<Vec<&Slot>> {
+    let slots: Vec<&Slot> = operation.naming_slots().take(MOST_SLOTS).collect();
+    let mut subsets: Vec<Vec<&Slot>> = (1..1_u32 << slots.len())
+        .map(|mask| slots.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1).map(|(_, slot)| *slot).collect())
+        .collect();
+    subsets.sort_by_key(Vec::len);
+    subsets
+}
+
+/// The cases of an operation: one for each subset.
+pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
+    subsets(operation).into_iter().map(|swapped| case(operation, &swapped)).collect()
+}
+
+fn case(operation: &Operation, swapped: &[&Slot]) -> Case {
+    let places: Vec<String> = swapped.iter().map(|slot| slot.place.to_string().replace('/', ".")).collect();
+    Case {
+        path: format!("hop/{}/{}", operation.name, places.join("+")),
+        operation: operation.name.clone(),
+        reference: REFERENCE,
+        severity: if operation.effect == Effect::Read { Severity::High } else { Severity::Critical },
+        gain: match operation.effect {
+            Effect::Read => format!("reads another tenant's data with {}", operation.name),
+            Effect::Write | Effect::Consume => format!("changes another tenant's data with {}", operation.name),
+        },
+    }
+}
+
+/// Runs the hops of one operation: attack, state check, and in the end the rightful success of both tenants
+/// on the very resources that were attacked.
+pub(crate) async fn run(arena: &Arena, operation: &Operation) -> Result<Vec<CaseOutcome>, Stop> {
+    let mut outcomes = Vec::new();
+    let mut own = arena.fresh(&arena.acme, operation).await?;
+    let mut foreign = arena.fresh(&arena.globex, operation).await?;
+    let writes = operation.effect != Effect::Read;
+    let mut before = arena.snapshot(&[&own, &foreign]).await?;
+    for swapped in subsets(operation) {
+        let case = case(operation, &swapped);
+        let attacker = attacker(arena, operation, &own);
+        let call = swapped.iter().fold(arena.call(operation, &attacker, &own, Class::Hop), |call, slot| {
+            foreign.values.get(&slot.kind).into_iter().fold(call, |call, value| call.at(&slot.place, value))
+        });
+        let answer = match arena.attack(call).await? {
+            Ok(answer) => answer,
+            Err(leak) => {
+                outcomes.push(case.failed(&arena.system.target.name, "nothing foreign in the answer", &leak, Vec::new()));
+                continue;
+            }
+        };
+        let mut outcome = judge(arena, operation, case, &attacker, &own, &swapped, answer).await?;
+        if writes {
+            let after = arena.snapshot(&[&own, &foreign]).await?;
+            let changes = before.changes(&after);
+            if !changes.is_empty() {
+                let exchanges = outcome.1;
+                let observed = format!("status {}, and the state changed: {}", outcome.2, listed(&changes));
+                outcome.0 = outcome.0.case.failed(&arena.system.target.name, "refused, and no change of state", &observed, exchanges);
+                // What was attacked may be used up: the next hop needs its own.
+                own = arena.fresh(&arena.acme, operation).await?;
+                foreign = arena.fresh(&arena.globex, operation).await?;
+                before = arena.snapshot(&[&own, &foreign]).await?;
+            }
+        }
+        outcomes.push(outcome.0);
+    }
+    arena.control(operation, &arena.globex, &foreign).await?;
+    arena.control(operation, &arena.acme, &own).await?;
+    Ok(outcomes)
+}
+
+/// The administrator of the own tenant; for what only an invitee may do, the own tenant's invitee.
+fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
+    if operation.allows(&Permission::Invitee) {
+        return arena.rightful(operation, &arena.acme, own);
+    }
+    arena.principal(Persona::OrgAdmin)
+}
+
+/// The verdict on the answer alone, with the evidence and the status for whoever looks at the state next.
+async fn judge(
+    arena: &Arena,
+    operation: &Operation,
+    case: Case,
+    attacker: &Principal,
+    own: &Fill,
+    swapped: &[&Slot],
+    answer: Answer,
+) -> Result<(CaseOutcome, Vec<harness::exchange::Exchange>, u16), Stop> {
+    let target = &arena.system.target;
+    let status = answer.status;
+    let denials = &target.denials;
+    let hidden = operation.visibility == Visibility::Hidden && !operation.allows(&Permission::Invitee);
+    let denied = denials.hidden.contains(&status) || (!hidden && denials.forbidden.contains(&status));
+    let mut exchanges = vec![answer.exchange.clone()];
+    if denied {
+        return Ok((case.passed(), exchanges, status));
+    }
+    // Reading in one's own organisation about an id it does not have may answer with an empty list. Then the
+    // answer for the foreign id must be the answer for an id that nobody has.
+    if operation.effect == Effect::Read && (200..300).contains(&status) {
+        let call = swapped.iter().fold(arena.call(operation, attacker, own, Class::Hop), |call, slot| {
+            call.at(&slot.place, &Uuid::new_v4().to_string())
+        });
+        let control = call.send().await?;
+        exchanges.push(control.exchange.clone());
+        if control.status == status && strings(&control.json()) == strings(&answer.json()) {
+            return Ok((case.passed(), exchanges, status));
+        }
+    }
+    let expected = if hidden { "404, as if it were absent" } else { "403 or 404" };
+    let observed = format!("status {status} for another tenant's {}", kinds(swapped));
+    Ok((case.failed(&target.name, expected, &observed, exchanges.clone()), exchanges, status))
+}
+
+fn kinds(swapped: &[&Slot]) -> String {
+    swapped.iter().map(|slot| slot.kind.as_str()).collect::<Vec<_>>().join(" and ")
+}
+
+/// Everything a body says, ids that echo the request apart: strings that are no UUIDs, numbers and lengths.
+fn strings(value: &Value) -> Value {
+    match value {
+        Value::String(text) if Uuid::parse_str(text).is_ok() => Value::String("<id>".to_owned()),
+        Value::Array(items) => Value::Array(items.iter().map(strings).collect()),
+        Value::Object(members) => Value::Object(members.iter().map(|(name, value)| (name.clone(), strings(value))).collect()),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,123 @@
+//! Role x operation: every persona calls every operation with the rightful values of one tenant, and must
+//! get exactly what the authorization model says.
+
+use harness::client::Answer;
+use harness::contract::{Effect, Operation, SlotKind};
+use harness::exchange::Class;
+use harness::record::{MatrixCell, Record, Severity};
+use harness::suite::Suite;
+use harness::target::Denials;
+use harness::world::Stop;
+
+use crate::arena::{Arena, Fill, listed};
+use crate::case::{Case, CaseOutcome, Reference};
+use crate::model::{Expected, Golden, Persona, Relation, expected, relations, row};
+
+const REFERENCE: Reference = Reference { cwe: 862, owasp: "API5", asvs: "8.2.1" };
+
+/// The cases of an operation: one for each persona and relation.
+pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
+    let variants = relations(operation).iter().flat_map(|&relation| Persona::ALL.map(|persona| (persona, relation)));
+    variants.map(|(persona, relation)| case(operation, persona, relation)).collect()
+}
+
+fn case(operation: &Operation, persona: Persona, relation: Relation) -> Case {
+    Case {
+        path: format!("matrix/{}/{}", row(&operation.name, relation), persona.label()),
+        operation: operation.name.clone(),
+        reference: REFERENCE,
+        severity: if operation.effect == Effect::Read { Severity::High } else { Severity::Critical },
+        gain: format!("{} as {} without the right to", operation.name, persona.label()),
+    }
+}
+
+/// What a status means, in the words of the model.
+fn observed(answer: &Answer, denials: &Denials) -> String {
+    let status = answer.status;
+    if (200..300).contains(&status) {
+        return Expected::Allow.as_str().to_owned();
+    }
+    let words = [
+        (&denials.unauthenticated, Expected::Unauthenticated),
+        (&denials.forbidden, Expected::Forbidden),
+        (&denials.hidden, Expected::Hidden),
+    ];
+    let word = words.iter().find(|(statuses, _)| statuses.contains(&status)).map(|(_, word)| word.as_str());
+    word.map_or_else(|| format!("status {status}"), str::to_owned)
+}
+
+/// Runs the cases: the refused personas first, all against one resource, then the permitted ones, each on a
+/// resource of its own, the first on the very one that was attacked.
+pub(crate) async fn run(arena: &Arena, operation: &Operation, suite: &Suite) -> Result<Vec<CaseOutcome>, Stop> {
+    let title = arena.system.document.pointer("/info/title").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let golden = Golden::of_title(title).map_err(|error| Stop::error(error.to_string()))?;
+    let mut outcomes = Vec::new();
+    let mut fill = arena.fresh(&arena.acme, operation).await?;
+    let mut used = false;
+    for &relation in relations(operation) {
+        let mut personas: Vec<(Persona, Expected)> = Persona::ALL
+            .map(|persona| {
+                let golden = golden.get(&row(&operation.name, relation), persona);
+                (persona, golden.unwrap_or_else(|| expected(operation, persona, relation)))
+            })
+            .to_vec();
+        personas.sort_by_key(|(_, expected)| *expected == Expected::Allow);
+        for (persona, expected) in personas {
+            if used && operation.effect != Effect::Read {
+                fill = arena.fresh(&arena.acme, operation).await?;
+                used = false;
+            }
+            let outcome = attempt(arena, operation, suite, persona, relation, expected, &fill).await?;
+            used = used || expected == Expected::Allow || outcome.finding.is_some();
+            outcomes.push(outcome);
+        }
+    }
+    if !used {
+        arena.control(operation, &arena.acme, &fill).await?;
+    }
+    Ok(outcomes)
+}
+
+async fn attempt(
+    arena: &Arena,
+    operation: &Operation,
+    suite: &Suite,
+    persona: Persona,
+    relation: Relation,
+    expected: Expected,
+    fill: &Fill,
+) -> Result<CaseOutcome, Stop> {
+    let case = case(operation, persona, relation);
+    let target = &arena.system.target;
+    let principal = arena.principal(persona);
+    let mut fill = fill.clone();
+    if relation == Relation::Own && !principal.subject.is_empty() {
+        fill.values.insert(SlotKind::User, principal.subject.clone());
+    }
+    let watch = expected != Expected::Allow && operation.effect != Effect::Read;
+    let before = if watch { Some(arena.snapshot(&[&fill]).await?) } else { None };
+    let answer = match arena.attack(arena.call(operation, &principal, &fill, Class::Matrix)).await? {
+        Ok(answer) => answer,
+        Err(leak) => return Ok(case.failed(&target.name, expected.as_str(), &leak, Vec::new())),
+    };
+    let observed = observed(&answer, &target.denials);
+    suite.record(&Record::Matrix(MatrixCell {
+        target: target.name.clone(),
+        operation: row(&operation.name, relation),
+        principal: persona.label().to_owned(),
+        expected: expected.as_str().to_owned(),
+        observed: observed.clone(),
+        status: answer.status,
+    }))?;
+    if observed != expected.as_str() {
+        return Ok(case.failed(&target.name, expected.as_str(), &observed, vec![answer.exchange]));
+    }
+    if let Some(before) = before {
+        let changes = before.changes(&arena.snapshot(&[&fill]).await?);
+        if !changes.is_empty() {
+            let observed = format!("{observed}, but the state changed: {}", listed(&changes));
+            return Ok(case.failed(&target.name, "no change of state", &observed, vec![answer.exchange]));
+        }
+    }
+    Ok(case.passed())
+}

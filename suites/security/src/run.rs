@@ -1,0 +1,114 @@
+//! Running a plan: groups side by side, every case recorded.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use harness::record::{Record, Uncovered};
+use harness::run::RunError;
+use harness::suite::Suite;
+use harness::system::System;
+use harness::verdict::Verdict;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::case::CaseOutcome;
+use crate::group::Group;
+use crate::plan::Plan;
+
+/// Groups under way at once. The target, its store and the harness share the cores; more only queue.
+const SIDE_BY_SIDE: usize = 4;
+
+/// What a plan came to.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Every case with its outcome.
+    pub outcomes: Vec<CaseOutcome>,
+    /// What the plan demanded and no request covered.
+    pub uncovered: Vec<Uncovered>,
+}
+
+impl Summary {
+    /// How many cases ended so.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.outcomes.iter().filter(|outcome| outcome.outcome.verdict == verdict).count()
+    }
+
+    /// The verdicts of all cases. Something uncovered counts as an error: nothing was observed there.
+    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        let uncovered = self.uncovered.iter().map(|_| Verdict::Error);
+        self.outcomes.iter().map(|outcome| outcome.outcome.verdict).chain(uncovered)
+    }
+}
+
+/// Runs a plan. `on_case` is told of every case as it ends, for progress.
+pub async fn run(
+    system: &Arc<System>,
+    suite: &Arc<Suite>,
+    plan: &Plan,
+    on_case: impl Fn(&CaseOutcome) + Send + Sync,
+) -> Result<Summary, RunError> {
+    let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let mut tasks = JoinSet::new();
+    for group in &plan.groups {
+        let (group, system, suite, places) = (group.clone(), system.clone(), suite.clone(), places.clone());
+        tasks.spawn(async move {
+            // The semaphore is never closed, so a place is always given.
+            let _place = places.acquire_owned().await.ok();
+            recorded(&group, &system, &suite).await
+        });
+    }
+    let mut summary = Summary::default();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(outcomes) => {
+                for outcome in outcomes? {
+                    on_case(&outcome);
+                    summary.outcomes.push(outcome);
+                }
+            }
+            // A group that panicked started its cases and never ended them, which the records show as errors.
+            Err(error) => eprintln!("a group of attacks ended by itself: {error}"),
+        }
+    }
+    summary.outcomes.sort_by(|one, other| one.case.path.cmp(&other.case.path));
+    summary.uncovered = uncovered(system, plan);
+    for uncovered in &summary.uncovered {
+        suite.record(&Record::Uncovered(uncovered.clone()))?;
+    }
+    Ok(summary)
+}
+
+/// Runs one group and writes what came of it.
+pub async fn recorded(group: &Group, system: &Arc<System>, suite: &Suite) -> Result<Vec<CaseOutcome>, RunError> {
+    let start = Instant::now();
+    for case in &group.cases {
+        suite.started(&case.path)?;
+    }
+    let outcomes = group.run(system, suite).await;
+    for outcome in &outcomes {
+        suite.ended(&outcome.case.path, start, &outcome.outcome)?;
+        if let Some(finding) = &outcome.finding {
+            suite.record(&Record::Finding(finding.clone()))?;
+        }
+    }
+    Ok(outcomes)
+}
+
+fn uncovered(system: &System, plan: &Plan) -> Vec<Uncovered> {
+    let demanded = plan.demanded().into_iter();
+    let missing = demanded.filter(|(operation, principal, class)| {
+        if principal.is_empty() {
+            system.coverage.sent(operation, *class) == 0
+        } else {
+            !system.coverage.covers(operation, principal, *class)
+        }
+    });
+    missing
+        .map(|(operation, principal, class)| Uncovered {
+            target: system.target.name.clone(),
+            operation,
+            principal: if principal.is_empty() { "any".to_owned() } else { principal },
+            class,
+        })
+        .collect()
+}

@@ -1,0 +1,74 @@
+//! Token attacks: every forgery in the place of the rightful caller's token, on every operation that needs
+//! one.
+
+use harness::contract::{Effect, Operation};
+use harness::exchange::Class;
+use harness::identity::Credential;
+use harness::identity::forge::{FORGERIES, Forgery};
+use harness::record::Severity;
+use harness::target::{Capability, Secret};
+use harness::world::Stop;
+
+use crate::arena::{Arena, listed};
+use crate::case::{Case, CaseOutcome, Reference};
+
+/// The cases of an operation: one for each forgery.
+pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
+    FORGERIES.iter().map(|forgery| case(operation, forgery)).collect()
+}
+
+fn case(operation: &Operation, forgery: &Forgery) -> Case {
+    Case {
+        path: format!("token/{}/{}", operation.name, forgery.id),
+        operation: operation.name.clone(),
+        reference: Reference { cwe: forgery.cwe, owasp: "API2", asvs: forgery.asvs },
+        severity: Severity::Critical,
+        gain: format!("{} with {}", operation.name, forgery.what),
+    }
+}
+
+/// Runs the forgeries of one operation against one resource, then the rightful success on it.
+pub(crate) async fn run(arena: &Arena, operation: &Operation) -> Result<Vec<CaseOutcome>, Stop> {
+    let lacks = || Stop::skip(format!("the target has no capability '{}'", Capability::Mint));
+    let issuer = arena.system.stand_ins.issuer.as_ref().ok_or_else(lacks)?;
+    let target = &arena.system.target;
+    let mut outcomes = Vec::new();
+    let mut fill = arena.fresh(&arena.acme, operation).await?;
+    let mut before = arena.snapshot(&[&fill]).await?;
+    for forgery in FORGERIES {
+        let case = case(operation, forgery);
+        let rightful = arena.rightful(operation, &arena.acme, &fill);
+        let Credential::Minted(minted) = &rightful.credential else { return Err(lacks()) };
+        let credential = match forgery.header(issuer, &issuer.renewed(minted.claims()))? {
+            Some(header) => Credential::Verbatim(Secret::new(header)),
+            None => Credential::None,
+        };
+        let call = arena.call(operation, &rightful, &fill, Class::Token).credential(credential);
+        let answer = match arena.attack(call).await? {
+            Ok(answer) => answer,
+            Err(leak) => {
+                outcomes.push(case.failed(&target.name, "401", &leak, Vec::new()));
+                continue;
+            }
+        };
+        let refused = target.denials.unauthenticated.contains(&answer.status);
+        let mut outcome = if refused {
+            case.passed()
+        } else {
+            let observed = format!("status {} for {}", answer.status, forgery.what);
+            case.failed(&target.name, "401", &observed, vec![answer.exchange.clone()])
+        };
+        if operation.effect != Effect::Read {
+            let changes = before.changes(&arena.snapshot(&[&fill]).await?);
+            if !changes.is_empty() {
+                let observed = format!("status {}, and the state changed: {}", answer.status, listed(&changes));
+                outcome = outcome.case.failed(&target.name, "401, and no change of state", &observed, vec![answer.exchange]);
+                fill = arena.fresh(&arena.acme, operation).await?;
+                before = arena.snapshot(&[&fill]).await?;
+            }
+        }
+        outcomes.push(outcome);
+    }
+    arena.control(operation, &arena.acme, &fill).await?;
+    Ok(outcomes)
+}

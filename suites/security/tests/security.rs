@@ -1,0 +1,64 @@
+//! The security suite as tests: each case is one, and `cargo test -p suites-security hop/team-get` runs some.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use harness::host;
+use harness::suite::Suite;
+use harness::system::System;
+use harness::verdict::{Exit, Verdict};
+use libtest_mimic::{Arguments, Failed, Trial};
+use suites_security::{Group, Plan, run};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    match suite(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Trouble.into()
+        }
+    }
+}
+
+fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let selected = host::handle()?.block_on(fixtures::select())?;
+    let system = selected.system.clone();
+    let suite = Arc::new(Suite::begin("security", &system, None)?);
+    let plan = Plan::of(&system.contract);
+    let trials = plan.groups.into_iter().flat_map(|group| trials(group, &system, &suite)).collect();
+    let conclusion = libtest_mimic::run(arguments, trials);
+    suite.end()?;
+    Ok(conclusion.exit_code())
+}
+
+/// The cases of a group as tests. The group runs once, when the first of them is asked for.
+fn trials(group: Group, system: &Arc<System>, suite: &Arc<Suite>) -> Vec<Trial> {
+    type Results = Result<BTreeMap<String, Result<(), String>>, String>;
+    let group = Arc::new(group);
+    let results: Arc<OnceLock<Results>> = Arc::default();
+    let paths: Vec<String> = group.cases.iter().map(|case| case.path.clone()).collect();
+    let trial = |path: String| {
+        let (group, system, suite, results) = (group.clone(), system.clone(), suite.clone(), results.clone());
+        Trial::test(path.clone(), move || {
+            let results = results.get_or_init(|| {
+                let runtime = host::handle().map_err(|error| error.to_string())?;
+                let outcomes = runtime.block_on(run::recorded(&group, &system, &suite));
+                let outcomes = outcomes.map_err(|error| error.to_string())?;
+                Ok(outcomes
+                    .into_iter()
+                    .map(|outcome| {
+                        let failed = outcome.outcome.verdict >= Verdict::Fail;
+                        let reason = outcome.outcome.reason.unwrap_or_default();
+                        (outcome.case.path, if failed { Err(reason) } else { Ok(()) })
+                    })
+                    .collect())
+            });
+            let results = results.as_ref().map_err(Failed::from)?;
+            let result = results.get(&path).ok_or("the case was not run: a fault of the suite")?;
+            result.clone().map_err(Failed::from)
+        })
+    };
+    paths.into_iter().map(trial).collect()
+}
