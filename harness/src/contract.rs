@@ -110,7 +110,12 @@ pub struct Operation {
 impl Operation {
     /// The slots that name something a tenant owns: what a hop swaps.
     pub fn naming_slots(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().filter(|slot| slot.kind.names())
+        self.slots.iter().filter(|slot| slot.kind.names() && !self.chooses(slot))
+    }
+
+    /// Whether a slot lets the caller choose the id of what is being created: it names nothing yet.
+    pub fn chooses(&self, slot: &Slot) -> bool {
+        slot.optional && self.created(slot.kind).is_some()
     }
 
     /// Whether some way of being allowed is this one.

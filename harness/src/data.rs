@@ -11,7 +11,7 @@ mod users;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::client::{Answer, Api, Call, CallError, Unexpected};
-use crate::contract::SlotKind;
+use crate::contract::{Place, SlotKind};
 use crate::exchange::Class;
 use crate::identity::Principal;
 use crate::leak::{Canary, TenantKey, random_code};
@@ -148,6 +148,17 @@ impl Data {
         let id = answer.text_at(pointer.unwrap_or("/id"))?;
         self.created(entry, tenant, org, kind, &id)?;
         Ok((id, answer))
+    }
+
+    /// Where an operation names a kind of thing.
+    fn places(&self, operation: &str, kind: SlotKind) -> Vec<Place> {
+        let slots = self
+            .system
+            .contract
+            .get(operation)
+            .map(|operation| operation.slots.as_slice())
+            .unwrap_or_default();
+        slots.iter().filter(|slot| slot.kind == kind).map(|slot| slot.place.clone()).collect()
     }
 
     /// Enters an id that now exists.

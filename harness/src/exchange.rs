@@ -152,20 +152,27 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// The request as a curl command line; credentials appear as shell variables the reader fills in.
+/// The request as a curl command line; each credential is a shell variable of the header's name
+/// (`$AUTHORIZATION`), to be set to the header's whole value.
 pub fn curl(exchange: &Exchange) -> String {
     let mut line = format!("curl -i -X {} {}", exchange.method, quote(&exchange.url));
     for (name, value) in &exchange.request_headers {
         if is_secret_header(name) {
-            line.push_str(&format!(" \\\n  -H \"{name}: Bearer $TOKEN\""));
+            // What was redacted is described, not sent: a forged token would pass for a rightful one here.
+            line.push_str(&format!(" \\\n  -H \"{name}: ${}\"", shell_variable(name)));
         } else if !matches!(name.as_str(), "content-length" | "host" | "accept-encoding") {
             line.push_str(&format!(" \\\n  -H {}", quote(&format!("{name}: {value}"))));
         }
     }
     if let Some(body) = &exchange.request_body {
-        line.push_str(&format!(" \\\n  --data {}", quote(body)));
+        line.push_str(&format!(" \\\n  --data-raw {}", quote(body)));
     }
     line
+}
+
+/// `authorization` becomes `AUTHORIZATION`: the reader sets it to the whole header value.
+fn shell_variable(header: &str) -> String {
+    header.to_ascii_uppercase().replace('-', "_")
 }
 
 /// Single quotes for a POSIX shell: the target controls parts of what is quoted here.

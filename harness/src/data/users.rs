@@ -48,9 +48,14 @@ impl Users<'_> {
             .user(&person.subject)
             .slot(SlotKind::Email, &person.email)
             .slot(SlotKind::Text, &tenant.text(&person.label));
-        if let Some(role) = role {
-            call = call.role(role);
-        }
+        // Without a role the place is left out: the contract's example names one.
+        call = match role {
+            Some(role) => call.slot(SlotKind::PlatformRole, role),
+            None => data
+                .places("user-create", SlotKind::PlatformRole)
+                .iter()
+                .fold(call, |call, place| call.without(place)),
+        };
         data.create(&tenant.key, &tenant.org, SlotKind::User, call, "user-create").await?;
         Ok(Principal { entitlement: person.entitlement.clone().and(&tenant.key), ..person.clone() })
     }

@@ -83,7 +83,8 @@ impl Arena {
             }
             Persona::Suspended => {
                 let person = users.create(&self.acme.tenant, label, persona.role()).await?;
-                let call = self.api.call("user-status-set").as_(&self.data.platform_admin()?).user(&person.subject);
+                let call =
+                    self.api.call("user-status-set").as_(&self.data.platform_admin()?).user(&person.subject);
                 call.json(json!({ "status": "SUSPENDED" })).send().await?.expect(200)?;
                 person
             }
@@ -98,7 +99,8 @@ impl Arena {
     /// Makes whatever an operation names on one side.
     pub async fn fresh(&self, side: &Side, operation: &Operation) -> Result<Fill, Stop> {
         let mut fill = Fill { values: BTreeMap::new(), invitee: None };
-        let mut kinds: Vec<SlotKind> = operation.slots.iter().map(|slot| slot.kind).collect();
+        let mut kinds: Vec<SlotKind> =
+            operation.slots.iter().filter(|slot| !operation.chooses(slot)).map(|slot| slot.kind).collect();
         // By the order of the kinds: a member needs the team of the same request, an invitation its role.
         kinds.sort_unstable();
         kinds.dedup();
@@ -146,9 +148,13 @@ impl Arena {
             SlotKind::Email => fresh_email("someone"),
             SlotKind::Slug => format!("s-{}", random_code(8)),
             SlotKind::AuditExport | SlotKind::Product => {
-                return Err(Stop::error(format!("nothing in the harness can make a {kind}: add a data manager for it")));
+                return Err(Stop::error(format!(
+                    "nothing in the harness can make a {kind}: add a data manager for it"
+                )));
             }
-            SlotKind::Status | SlotKind::Permission | SlotKind::PlatformRole | SlotKind::ResourceType => return Ok(None),
+            SlotKind::Status | SlotKind::Permission | SlotKind::PlatformRole | SlotKind::ResourceType => {
+                return Ok(None);
+            }
         }))
     }
 
@@ -157,8 +163,10 @@ impl Arena {
     async fn precede(&self, side: &Side, operation: &Operation, fill: &Fill) -> Result<(), Stop> {
         let pairs = [("-delete", "-create"), ("-remove", "-add")];
         let sibling = pairs.iter().find_map(|(end, begin)| {
-            let sibling = self.api.contract().get(&format!("{}{begin}", operation.name.strip_suffix(end)?))?;
-            let kinds = |operation: &Operation| operation.naming_slots().map(|slot| slot.kind).collect::<Vec<_>>();
+            let sibling =
+                self.api.contract().get(&format!("{}{begin}", operation.name.strip_suffix(end)?))?;
+            let kinds =
+                |operation: &Operation| operation.naming_slots().map(|slot| slot.kind).collect::<Vec<_>>();
             let (mut ours, mut theirs) = (kinds(operation), kinds(sibling));
             ours.sort_unstable();
             theirs.sort_unstable();

@@ -49,7 +49,13 @@ impl Case {
     }
 
     /// The attack succeeded: a finding.
-    pub fn failed(self, target: &str, expected: &str, observed: &str, exchanges: Vec<Exchange>) -> CaseOutcome {
+    pub fn failed(
+        self,
+        target: &str,
+        expected: &str,
+        observed: &str,
+        exchanges: Vec<Exchange>,
+    ) -> CaseOutcome {
         let reference = self.reference;
         let finding = Finding {
             id: self.path.replace('/', "."),

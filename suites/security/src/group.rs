@@ -37,7 +37,8 @@ impl Group {
 
     /// The groups of an operation.
     pub(crate) fn of(operation: &Operation) -> Vec<Group> {
-        let group = |class: &str, cases, attack| Group { path: format!("{class}/{}", operation.name), cases, attack };
+        let group =
+            |class: &str, cases, attack| Group { path: format!("{class}/{}", operation.name), cases, attack };
         let mut groups = vec![group("matrix", matrix::cases(operation), Attack::Matrix(operation.clone()))];
         if hop::applies(operation) {
             groups.push(group("hop", hop::cases(operation), Attack::Hop(operation.clone())));
@@ -64,7 +65,12 @@ impl Group {
         }
     }
 
-    async fn in_arena(&self, system: &Arc<System>, suite: &Suite, attack: &Attack) -> Result<Vec<CaseOutcome>, Stop> {
+    async fn in_arena(
+        &self,
+        system: &Arc<System>,
+        suite: &Suite,
+        attack: &Attack,
+    ) -> Result<Vec<CaseOutcome>, Stop> {
         let arena = Arena::build(system, &self.path).await?;
         let outcomes = match attack {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite).await,

@@ -31,7 +31,9 @@ pub(crate) fn applies(operation: &Operation) -> bool {
 fn subsets(operation: &Operation) -> Vec<Vec<&Slot>> {
     let slots: Vec<&Slot> = operation.naming_slots().take(MOST_SLOTS).collect();
     let mut subsets: Vec<Vec<&Slot>> = (1..1_u32 << slots.len())
-        .map(|mask| slots.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1).map(|(_, slot)| *slot).collect())
+        .map(|mask| {
+            slots.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1).map(|(_, slot)| *slot).collect()
+        })
         .collect();
     subsets.sort_by_key(Vec::len);
     subsets
@@ -51,7 +53,9 @@ fn case(operation: &Operation, swapped: &[&Slot]) -> Case {
         severity: if operation.effect == Effect::Read { Severity::High } else { Severity::Critical },
         gain: match operation.effect {
             Effect::Read => format!("reads another tenant's data with {}", operation.name),
-            Effect::Write | Effect::Consume => format!("changes another tenant's data with {}", operation.name),
+            Effect::Write | Effect::Consume => {
+                format!("changes another tenant's data with {}", operation.name)
+            }
         },
     }
 }
@@ -73,7 +77,12 @@ pub(crate) async fn run(arena: &Arena, operation: &Operation) -> Result<Vec<Case
         let answer = match arena.attack(call).await? {
             Ok(answer) => answer,
             Err(leak) => {
-                outcomes.push(case.failed(&arena.system.target.name, "nothing foreign in the answer", &leak, Vec::new()));
+                outcomes.push(case.failed(
+                    &arena.system.target.name,
+                    "nothing foreign in the answer",
+                    &leak,
+                    Vec::new(),
+                ));
                 continue;
             }
         };
@@ -84,7 +93,12 @@ pub(crate) async fn run(arena: &Arena, operation: &Operation) -> Result<Vec<Case
             if !changes.is_empty() {
                 let exchanges = outcome.1;
                 let observed = format!("status {}, and the state changed: {}", outcome.2, listed(&changes));
-                outcome.0 = outcome.0.case.failed(&arena.system.target.name, "refused, and no change of state", &observed, exchanges);
+                outcome.0 = outcome.0.case.failed(
+                    &arena.system.target.name,
+                    "refused, and no change of state",
+                    &observed,
+                    exchanges,
+                );
                 // What was attacked may be used up: the next hop needs its own.
                 own = arena.fresh(&arena.acme, operation).await?;
                 foreign = arena.fresh(&arena.globex, operation).await?;
@@ -151,7 +165,9 @@ fn strings(value: &Value) -> Value {
     match value {
         Value::String(text) if Uuid::parse_str(text).is_ok() => Value::String("<id>".to_owned()),
         Value::Array(items) => Value::Array(items.iter().map(strings).collect()),
-        Value::Object(members) => Value::Object(members.iter().map(|(name, value)| (name.clone(), strings(value))).collect()),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), strings(value))).collect())
+        }
         other => other.clone(),
     }
 }

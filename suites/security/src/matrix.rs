@@ -17,7 +17,8 @@ const REFERENCE: Reference = Reference { cwe: 862, owasp: "API5", asvs: "8.2.1" 
 
 /// The cases of an operation: one for each persona and relation.
 pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
-    let variants = relations(operation).iter().flat_map(|&relation| Persona::ALL.map(|persona| (persona, relation)));
+    let variants =
+        relations(operation).iter().flat_map(|&relation| Persona::ALL.map(|persona| (persona, relation)));
     variants.map(|(persona, relation)| case(operation, persona, relation)).collect()
 }
 
@@ -48,8 +49,13 @@ fn observed(answer: &Answer, denials: &Denials) -> String {
 
 /// Runs the cases: the refused personas first, all against one resource, then the permitted ones, each on a
 /// resource of its own, the first on the very one that was attacked.
-pub(crate) async fn run(arena: &Arena, operation: &Operation, suite: &Suite) -> Result<Vec<CaseOutcome>, Stop> {
-    let title = arena.system.document.pointer("/info/title").and_then(serde_json::Value::as_str).unwrap_or_default();
+pub(crate) async fn run(
+    arena: &Arena,
+    operation: &Operation,
+    suite: &Suite,
+) -> Result<Vec<CaseOutcome>, Stop> {
+    let title =
+        arena.system.document.pointer("/info/title").and_then(serde_json::Value::as_str).unwrap_or_default();
     let golden = Golden::of_title(title).map_err(|error| Stop::error(error.to_string()))?;
     let mut outcomes = Vec::new();
     let mut fill = arena.fresh(&arena.acme, operation).await?;

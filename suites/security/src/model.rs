@@ -124,7 +124,8 @@ fn permissions(role: &str) -> &'static [&'static str] {
 
 /// `team:*` covers everything whose first segment is `team`; nothing else is a wildcard here.
 fn covers(held: &str, needed: &str) -> bool {
-    held == needed || held.strip_suffix(":*").is_some_and(|resource| needed.split(':').next() == Some(resource))
+    held == needed
+        || held.strip_suffix(":*").is_some_and(|resource| needed.split(':').next() == Some(resource))
 }
 
 /// Whose data the request names.
@@ -178,14 +179,20 @@ pub fn expected(operation: &Operation, persona: Persona, relation: Relation) -> 
 /// `team:read` alone shows the teams one belongs to, and the personas belong to none.
 fn needs_team_membership(operation: &Operation, held: &[&str]) -> bool {
     let names_team = operation.slots.iter().any(|slot| slot.kind == SlotKind::Team);
-    let by_team_permission =
-        operation.permission.iter().any(|permission| matches!(permission, Permission::Named(named) if named.starts_with("team:")));
+    let by_team_permission = operation
+        .permission
+        .iter()
+        .any(|permission| matches!(permission, Permission::Named(named) if named.starts_with("team:")));
     names_team && by_team_permission && !held.contains(&"team:*")
 }
 
 /// The rows of the matrix an operation has.
 pub fn relations(operation: &Operation) -> &'static [Relation] {
-    if operation.allows(&Permission::SelfUser) { &[Relation::Other, Relation::Own] } else { &[Relation::Other] }
+    if operation.allows(&Permission::SelfUser) {
+        &[Relation::Other, Relation::Own]
+    } else {
+        &[Relation::Other]
+    }
 }
 
 /// The name of a row: the operation, and `(own)` where the caller asks for itself.
@@ -207,7 +214,9 @@ const ACCESS: &str = include_str!("../expected/authz-access-service.txt");
 
 /// A golden table cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("expected/authz-*.txt, line {line}: {what}; each row is an operation and one word for each principal of the first line")]
+#[error(
+    "expected/authz-*.txt, line {line}: {what}; each row is an operation and one word for each principal of the first line"
+)]
 pub struct NotATable {
     line: usize,
     what: String,
@@ -220,8 +229,10 @@ impl Golden {
     }
 
     fn parse(text: &str) -> Result<Golden, NotATable> {
-        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-        let header: Vec<&str> = lines.next().map(|(_, line)| line.split_whitespace().skip(1).collect()).unwrap_or_default();
+        let mut lines =
+            text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+        let header: Vec<&str> =
+            lines.next().map(|(_, line)| line.split_whitespace().skip(1).collect()).unwrap_or_default();
         let mut cells = BTreeMap::new();
         for (at, line) in lines {
             let wrong = |what: String| NotATable { line: at + 1, what };
@@ -229,10 +240,15 @@ impl Golden {
             let row = words.next().unwrap_or_default().to_owned();
             let words: Vec<&str> = words.collect();
             if words.len() != header.len() {
-                return Err(wrong(format!("expected {} words for {row}, found {}", header.len(), words.len())));
+                return Err(wrong(format!(
+                    "expected {} words for {row}, found {}",
+                    header.len(),
+                    words.len()
+                )));
             }
             for (column, word) in header.iter().zip(words) {
-                let expected = Expected::parse(word).ok_or_else(|| wrong(format!("'{word}' is no expectation")))?;
+                let expected =
+                    Expected::parse(word).ok_or_else(|| wrong(format!("'{word}' is no expectation")))?;
                 cells.insert((row.clone(), (*column).to_owned()), expected);
             }
         }

@@ -39,8 +39,10 @@ impl Plan {
         for group in &self.groups {
             let Some(operation) = group.cases.first().map(|case| case.operation.clone()) else { continue };
             match group.path.split('/').next() {
-                Some("matrix") => demanded
-                    .extend(Persona::ALL.map(|persona| (operation.clone(), persona.label().to_owned(), Class::Matrix))),
+                Some("matrix") => demanded.extend(
+                    Persona::ALL
+                        .map(|persona| (operation.clone(), persona.label().to_owned(), Class::Matrix)),
+                ),
                 Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
                 _ => {}

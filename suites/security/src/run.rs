@@ -79,7 +79,11 @@ pub async fn run(
 }
 
 /// Runs one group and writes what came of it.
-pub async fn recorded(group: &Group, system: &Arc<System>, suite: &Suite) -> Result<Vec<CaseOutcome>, RunError> {
+pub async fn recorded(
+    group: &Group,
+    system: &Arc<System>,
+    suite: &Suite,
+) -> Result<Vec<CaseOutcome>, RunError> {
     let start = Instant::now();
     for case in &group.cases {
         suite.started(&case.path)?;

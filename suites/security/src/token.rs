@@ -61,8 +61,14 @@ pub(crate) async fn run(arena: &Arena, operation: &Operation) -> Result<Vec<Case
         if operation.effect != Effect::Read {
             let changes = before.changes(&arena.snapshot(&[&fill]).await?);
             if !changes.is_empty() {
-                let observed = format!("status {}, and the state changed: {}", answer.status, listed(&changes));
-                outcome = outcome.case.failed(&target.name, "401, and no change of state", &observed, vec![answer.exchange]);
+                let observed =
+                    format!("status {}, and the state changed: {}", answer.status, listed(&changes));
+                outcome = outcome.case.failed(
+                    &target.name,
+                    "401, and no change of state",
+                    &observed,
+                    vec![answer.exchange],
+                );
                 fill = arena.fresh(&arena.acme, operation).await?;
                 before = arena.snapshot(&[&fill]).await?;
             }
