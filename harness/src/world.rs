@@ -175,6 +175,7 @@ impl World {
     ///
     /// A story whose traffic leaked fails, whatever it returns. A skipped one returns quietly: libtest
     /// cannot skip at run time, the record can. What a failed story created is kept.
+    #[track_caller]
     #[expect(clippy::panic, reason = "a test reports its failure to libtest by a panic")]
     pub fn tell(self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) {
         let outcome = self.told(story);
