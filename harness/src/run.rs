@@ -18,7 +18,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,8 @@ use crate::seed::{NotASeed, Seed};
 pub const RUN_VARIABLE: &str = "WATERTIGHT_RUN";
 /// The variable that fixes the seed.
 pub const SEED_VARIABLE: &str = "WATERTIGHT_SEED";
+
+static CURRENT: OnceLock<Run> = OnceLock::new();
 
 /// Where runs lie below the workspace, or below the current folder outside of one.
 const OUT: &str = "reports/out";
@@ -96,15 +98,22 @@ pub struct Run {
 }
 
 impl Run {
-    /// The run of this process: the one the environment names, or the one that all processes with the
-    /// same parent share (one `cargo test` starts many). Made on first use.
-    pub fn current() -> Result<&'static Run, &'static RunError> {
-        static CURRENT: LazyLock<Result<Run, RunError>> =
-            LazyLock::new(|| match std::env::var_os(RUN_VARIABLE) {
-                Some(folder) => Run::at(Path::new(&folder)),
-                None => parent::shared_run(&out_folder()),
-            });
-        CURRENT.as_ref()
+    /// The run of this process: the one it was told to work in, the one the environment names, or the one
+    /// that all processes with the same parent share (one `cargo test` starts many). Made on first use.
+    pub fn current() -> Result<&'static Run, RunError> {
+        if let Some(run) = CURRENT.get() {
+            return Ok(run);
+        }
+        let run = match std::env::var_os(RUN_VARIABLE) {
+            Some(folder) => Run::at(Path::new(&folder))?,
+            None => parent::shared_run(&out_folder())?,
+        };
+        Ok(run.work_in())
+    }
+
+    /// Makes this the run the process works in, unless it works in one already; returns that.
+    pub fn work_in(self) -> &'static Run {
+        CURRENT.get_or_init(|| self)
     }
 
     /// A new run below `out` (see [`out_folder`]), which becomes `latest`.

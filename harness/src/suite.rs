@@ -1,5 +1,6 @@
 //! A suite's part in a run: begins, records its tests, ends.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use time::OffsetDateTime;
@@ -10,12 +11,22 @@ use crate::system::System;
 use crate::verdict::Verdict;
 
 /// A suite in this process.
+///
+/// It is under way from the first [`enter`](Suite::enter) to the last [`leave`](Suite::leave). A libtest
+/// process never learns that its last test is over, so each test enters and leaves; a suite that begins and
+/// ends once does so once.
 #[derive(Debug)]
 pub struct Suite {
     run: &'static Run,
     name: String,
-    target: String,
-    start: Instant,
+    started: SuiteStarted,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Debug)]
+struct Inside {
+    count: usize,
+    since: Instant,
 }
 
 /// How a test ended.
@@ -42,23 +53,50 @@ impl Outcome {
 }
 
 impl Suite {
-    /// Begins a suite on a system.
-    pub fn begin(name: &str, system: &System, profile: Option<&str>) -> Result<Suite, RunError> {
-        let suite = Suite {
-            run: system.run,
-            name: name.to_owned(),
-            target: system.target.name.clone(),
-            start: Instant::now(),
-        };
-        suite.record(&Record::Suite(SuiteStarted {
+    /// A suite on a system, not yet under way.
+    pub fn new(name: &str, system: &System, profile: Option<&str>) -> Suite {
+        let started = SuiteStarted {
             suite: name.to_owned(),
             target: system.target.name.clone(),
             profile: profile.map(str::to_owned),
             stores: system.target.stores.clone(),
             operations: system.contract.len(),
             at: OffsetDateTime::now_utc(),
-        }))?;
+        };
+        let inside = Mutex::new(Inside { count: 0, since: Instant::now() });
+        Suite { run: system.run, name: name.to_owned(), started, inside }
+    }
+
+    /// Begins a suite that ends once.
+    pub fn begin(name: &str, system: &System, profile: Option<&str>) -> Result<Suite, RunError> {
+        let suite = Suite::new(name, system, profile);
+        suite.enter()?;
         Ok(suite)
+    }
+
+    /// One more part of the suite is under way; the first one begins it.
+    pub fn enter(&self) -> Result<(), RunError> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.count += 1;
+        if inside.count > 1 {
+            return Ok(());
+        }
+        inside.since = Instant::now();
+        self.record(&Record::Suite(SuiteStarted { at: OffsetDateTime::now_utc(), ..self.started.clone() }))
+    }
+
+    /// One part is over; with the last one the suite ends.
+    pub fn leave(&self) -> Result<(), RunError> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.count = inside.count.saturating_sub(1);
+        if inside.count > 0 {
+            return Ok(());
+        }
+        self.record(&Record::SuiteEnded(SuiteEnded {
+            suite: self.name.clone(),
+            target: self.started.target.clone(),
+            seconds: inside.since.elapsed().as_secs_f64(),
+        }))
     }
 
     /// The suite's name.
@@ -90,15 +128,6 @@ impl Suite {
             reason: outcome.reason.clone(),
             seconds: start.elapsed().as_secs_f64(),
             steps: outcome.steps.clone(),
-        }))
-    }
-
-    /// The suite's process is through with it.
-    pub fn end(&self) -> Result<(), RunError> {
-        self.record(&Record::SuiteEnded(SuiteEnded {
-            suite: self.name.clone(),
-            target: self.target.clone(),
-            seconds: self.start.elapsed().as_secs_f64(),
         }))
     }
 }

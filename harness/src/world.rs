@@ -193,10 +193,14 @@ impl World {
     /// Tells the story, cleans up, records the outcome and returns it.
     pub fn told(self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) -> Outcome {
         let start = Instant::now();
+        if let Err(error) = self.suite.enter() {
+            return Outcome::because(Verdict::Error, error.to_string());
+        }
         let mut outcome = self.witnessed(story);
         self.close_step(outcome.verdict);
         outcome.steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let recorded = self.suite.ended(&self.test, start, &outcome).and_then(|()| self.api.flush_coverage());
+        let recorded = self.suite.ended(&self.test, start, &outcome);
+        let recorded = recorded.and_then(|()| self.api.flush_coverage()).and_then(|()| self.suite.leave());
         if let Err(error) = recorded {
             return Outcome::because(Verdict::Error, error.to_string());
         }

@@ -12,7 +12,7 @@ use harness::world::World;
 static SHARED: LazyLock<Result<(Selected, Arc<Suite>), String>> = LazyLock::new(|| {
     let runtime = host::handle().map_err(|error| error.to_string())?;
     let selected = runtime.block_on(fixtures::select()).map_err(|error| error.to_string())?;
-    let suite = Suite::begin("integration", &selected.system, None).map_err(|error| error.to_string())?;
+    let suite = Suite::new("integration", &selected.system, None);
     Ok((selected, Arc::new(suite)))
 });
 

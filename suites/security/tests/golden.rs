@@ -15,10 +15,15 @@ fn the_golden_table_of_access_service_is_what_its_contract_says() {
     let made = model::table(selected.system.contract.operations());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("expected/authz-access-service.txt");
     let golden = fs::read_to_string(&path).unwrap();
-    let golden: String = golden.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let golden: String =
+        golden.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
     if made != golden {
         let new = path.with_extension("txt.new");
         fs::write(&new, &made).unwrap();
-        panic!("the contract and {} disagree; compare it with {} and keep what is right", path.display(), new.display());
+        panic!(
+            "the contract and {} disagree; compare it with {} and keep what is right",
+            path.display(),
+            new.display()
+        );
     }
 }

@@ -29,7 +29,7 @@ fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
     let plan = Plan::of(&system.contract);
     let trials = plan.groups.into_iter().flat_map(|group| trials(group, &system, &suite)).collect();
     let conclusion = libtest_mimic::run(arguments, trials);
-    suite.end()?;
+    suite.leave()?;
     Ok(conclusion.exit_code())
 }
 

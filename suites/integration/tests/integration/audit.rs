@@ -31,9 +31,15 @@ fn a_refusal_leaves_one_denied_event_in_the_callers_organisation(#[context] cont
         let own = events(world, &acme, &admin).await?;
         let denials = denied(&own);
         world.must(denials.len() == 1, format!("one DENIED in the caller's log, found {denials:?}"))?;
-        world.must(denials[0]["actorId"] == json!(admin.subject), format!("by the caller, found {}", denials[0]))?;
+        world.must(
+            denials[0]["actorId"] == json!(admin.subject),
+            format!("by the caller, found {}", denials[0]),
+        )?;
         let text = denials[0].to_string();
-        world.must(!text.contains(&theirs) && !text.contains(&globex.org), "which does not repeat the foreign ids")?;
+        world.must(
+            !text.contains(&theirs) && !text.contains(&globex.org),
+            "which does not repeat the foreign ids",
+        )?;
         let foreign = events(world, &globex, &other).await?;
         world.must(denied(&foreign).is_empty(), "none in the log of the tenant that was asked for")
     });
@@ -46,7 +52,15 @@ fn a_missing_permission_leaves_one_denied_event(#[context] context: Context) {
         let admin = world.data.users().create(&acme, "org-admin", Some("ORG_ADMIN")).await?;
         let viewer = world.data.users().create(&acme, "site-viewer", Some("SITE_VIEWER")).await?;
 
-        world.api.call("team-create").as_(&viewer).org(&acme.org).json(json!({ "name": "Ops" })).send().await?.expect(403)?;
+        world
+            .api
+            .call("team-create")
+            .as_(&viewer)
+            .org(&acme.org)
+            .json(json!({ "name": "Ops" }))
+            .send()
+            .await?
+            .expect(403)?;
 
         let all = events(world, &acme, &admin).await?;
         let denials = denied(&all);
@@ -85,7 +99,9 @@ fn a_team_leaves_its_events_once_each(#[context] context: Context) {
         let mut told: Vec<String> = all
             .iter()
             .filter(|event| event["resourceId"] == json!(team))
-            .map(|event| format!("{} {} {}", event["eventType"], event["action"], event["outcome"]).replace('"', ""))
+            .map(|event| {
+                format!("{} {} {}", event["eventType"], event["action"], event["outcome"]).replace('"', "")
+            })
             .collect();
         told.sort();
         insta::assert_json_snapshot!("events_of_a_team", told);

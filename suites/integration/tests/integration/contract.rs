@@ -8,7 +8,8 @@ use harness::world::Stop;
 #[rstest]
 fn every_route_says_what_it_is(#[context] context: Context) {
     world(&context).tell(async |world| {
-        let lacking: Vec<String> = world.system.contract.unannotated.iter().map(ToString::to_string).collect();
+        let lacking: Vec<String> =
+            world.system.contract.unannotated.iter().map(ToString::to_string).collect();
         world.must(lacking.is_empty(), format!("annotations on every route: {}", lacking.join("; ")))
     });
 }
@@ -21,9 +22,11 @@ fn an_answer_to_a_stranger_has_a_documented_status_and_a_problem_body(#[context]
         let nobody = "00000000-0000-4000-8000-000000000000";
         let mut asked = 0;
         for operation in world.system.contract.operations().filter(|operation| operation.needs_token()) {
-            let call = operation.naming_slots().fold(world.api.call(&operation.name).as_(&stranger), |call, slot| {
-                call.at(&slot.place, nobody)
-            });
+            let call = operation
+                .naming_slots()
+                .fold(world.api.call(&operation.name).as_(&stranger), |call, slot| {
+                    call.at(&slot.place, nobody)
+                });
             let call = call.org(&globex.org).slot(harness::contract::SlotKind::Text, "words");
             let call = call.slot(harness::contract::SlotKind::Email, &stranger.email);
             let answer = call.send().await?;
@@ -34,7 +37,10 @@ fn an_answer_to_a_stranger_has_a_documented_status_and_a_problem_body(#[context]
             }
             if answer.status >= 400 {
                 let problem = answer.header("content-type").starts_with("application/problem+json");
-                world.must(problem, format!("a problem document for {}, found {}", operation.name, answer.body))?;
+                world.must(
+                    problem,
+                    format!("a problem document for {}, found {}", operation.name, answer.body),
+                )?;
                 let status = answer.json()["status"].as_u64();
                 world.must(status == Some(u64::from(answer.status)), "whose status is the answer's")?;
             }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::world;
 use harness::contract::SlotKind;
 use harness::data::fresh_email;
-use harness::leak::Entitlement;
 use harness::identity::Principal;
+use harness::leak::Entitlement;
 use harness::stores::Item;
 
 fn text<'i>(item: &'i Item, name: &str) -> &'i str {
@@ -114,7 +114,8 @@ fn an_invitation_without_a_team_gives_the_role_alone(#[context] context: Context
 
         let invitation = world.data.invitations().create(&acme, &admin, &viewer, None).await?;
         let member = world.data.invitations().accepted(&acme, &invitation);
-        let accept = world.api.call("invitation-accept").as_(&invitation.invitee).invitation_token(&invitation.token);
+        let accept =
+            world.api.call("invitation-accept").as_(&invitation.invitee).invitation_token(&invitation.token);
         accept.send().await?.expect(200)?;
 
         let teams = world.api.call("user-team-list").as_(&member).org(&acme.org).user(&member.subject);

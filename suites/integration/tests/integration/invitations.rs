@@ -22,7 +22,12 @@ async fn accept(world: &World, principal: &Principal, token: &str) -> Result<Ans
     Ok(world.api.call("invitation-accept").as_(principal).invitation_token(token).send().await?)
 }
 
-async fn status(world: &World, acme: &Tenant, admin: &Principal, invitation: &Invitation) -> Result<String, Stop> {
+async fn status(
+    world: &World,
+    acme: &Tenant,
+    admin: &Principal,
+    invitation: &Invitation,
+) -> Result<String, Stop> {
     let call = world.api.call("invitation-get").as_(admin).org(&acme.org).invitation(&invitation.id);
     Ok(call.send().await?.expect(200)?.text_at("/status")?)
 }
@@ -35,7 +40,10 @@ fn only_the_invited_email_can_accept(#[context] context: Context) {
 
         accept(world, &thief, &invitation.token).await?.expect(403)?;
 
-        world.must(status(world, &acme, &admin, &invitation).await? == "PENDING", "still PENDING after the theft")?;
+        world.must(
+            status(world, &acme, &admin, &invitation).await? == "PENDING",
+            "still PENDING after the theft",
+        )?;
         accept(world, &invitation.invitee, &invitation.token).await?.expect(200)?;
         Ok(())
     });
@@ -48,7 +56,8 @@ fn an_unverified_email_cannot_accept(#[context] context: Context) {
         let unverified = invitation.invitee.with_claims(|claims| {
             claims.insert("email_verified".into(), false.into());
         });
-        let unverified = unverified.ok_or_else(|| Stop::skip("the harness does not mint this target's tokens"))?;
+        let unverified =
+            unverified.ok_or_else(|| Stop::skip("the harness does not mint this target's tokens"))?;
 
         accept(world, &unverified, &invitation.token).await?.expect(403)?;
         accept(world, &invitation.invitee, &invitation.token).await?.expect(200)?;
@@ -63,7 +72,8 @@ fn the_case_of_an_email_does_not_matter(#[context] context: Context) {
         let shouting = invitation.invitee.with_claims(|claims| {
             claims.insert("email".into(), invitation.invitee.email.to_uppercase().into());
         });
-        let shouting = shouting.ok_or_else(|| Stop::skip("the harness does not mint this target's tokens"))?;
+        let shouting =
+            shouting.ok_or_else(|| Stop::skip("the harness does not mint this target's tokens"))?;
         accept(world, &shouting, &invitation.token).await?.expect(200)?;
         Ok(())
     });
@@ -73,7 +83,8 @@ fn the_case_of_an_email_does_not_matter(#[context] context: Context) {
 fn a_cancelled_invitation_cannot_be_accepted(#[context] context: Context) {
     world(&context).tell(async |world| {
         let (acme, admin, invitation) = invited(world).await?;
-        let cancel = world.api.call("invitation-cancel").as_(&admin).org(&acme.org).invitation(&invitation.id);
+        let cancel =
+            world.api.call("invitation-cancel").as_(&admin).org(&acme.org).invitation(&invitation.id);
         cancel.send().await?.expect(200)?;
 
         accept(world, &invitation.invitee, &invitation.token).await?.expect(410)?;
@@ -111,7 +122,11 @@ fn of_twenty_concurrent_acceptances_one_succeeds(#[context] context: Context) {
         let (acme, admin, invitation) = invited(world).await?;
         let mut attempts = tokio::task::JoinSet::new();
         for _ in 0..20 {
-            let call = world.api.call("invitation-accept").as_(&invitation.invitee).invitation_token(&invitation.token);
+            let call = world
+                .api
+                .call("invitation-accept")
+                .as_(&invitation.invitee)
+                .invitation_token(&invitation.token);
             attempts.spawn(call.send());
         }
         let mut statuses = Vec::new();
@@ -124,7 +139,8 @@ fn of_twenty_concurrent_acceptances_one_succeeds(#[context] context: Context) {
 
         let events = world.api.call("audit-list").as_(&admin).org(&acme.org).query("limit", 100);
         let events = events.send().await?.expect(200)?.array_at("/items")?;
-        let successes = events.iter().filter(|e| e["action"] == "ACCEPT" && e["outcome"] == "SUCCESS").count();
+        let successes =
+            events.iter().filter(|e| e["action"] == "ACCEPT" && e["outcome"] == "SUCCESS").count();
         world.must(successes == 1, format!("exactly one successful ACCEPT in the log, found {successes}"))
     });
 }
@@ -133,7 +149,8 @@ fn of_twenty_concurrent_acceptances_one_succeeds(#[context] context: Context) {
 fn a_resent_invitation_has_a_new_token_and_the_old_one_is_useless(#[context] context: Context) {
     world(&context).tell(async |world| {
         let (acme, admin, invitation) = invited(world).await?;
-        let resend = world.api.call("invitation-resend").as_(&admin).org(&acme.org).invitation(&invitation.id);
+        let resend =
+            world.api.call("invitation-resend").as_(&admin).org(&acme.org).invitation(&invitation.id);
         resend.send().await?.expect(200)?;
         let renewed = world.data.invitations().token(&acme, &invitation.invitee.email).await?;
         world.must(renewed != invitation.token, "another token than before")?;
@@ -172,7 +189,10 @@ fn a_token_stands_in_no_answer(#[context] context: Context) {
         let get = get.send().await?.expect(200)?;
         world.must(!list.array_at("/items")?.is_empty(), "the list holds the invitation")?;
         for answer in [list, get] {
-            world.must(!answer.body.contains(&invitation.token), format!("no token in {}", answer.exchange.operation))?;
+            world.must(
+                !answer.body.contains(&invitation.token),
+                format!("no token in {}", answer.exchange.operation),
+            )?;
         }
         Ok(())
     });

@@ -34,7 +34,8 @@ fn an_unassigned_role_permits_nothing_from_the_next_request_on(#[context] contex
         let roles = world.data.roles().by_name(&acme, &admin).await?;
 
         world.api.call("role-list").as_(&manager).org(&acme.org).send().await?.expect(200)?;
-        let unassign = world.api.call("role-assignment-delete").as_(&admin).org(&acme.org).user(&manager.subject);
+        let unassign =
+            world.api.call("role-assignment-delete").as_(&admin).org(&acme.org).user(&manager.subject);
         unassign.role(&roles["ORG_MANAGER"]).send().await?.expect(204)?;
         world.api.call("role-list").as_(&manager).org(&acme.org).send().await?.expect(403)?;
         Ok(())
@@ -68,7 +69,8 @@ fn the_last_administrator_cannot_be_removed(#[context] context: Context) {
         let admin = world.data.users().create(&acme, "org-admin", Some("ORG_ADMIN")).await?;
         let roles = world.data.roles().by_name(&acme, &admin).await?;
         let resign = || {
-            let call = world.api.call("role-assignment-delete").as_(&admin).org(&acme.org).user(&admin.subject);
+            let call =
+                world.api.call("role-assignment-delete").as_(&admin).org(&acme.org).user(&admin.subject);
             call.role(&roles["ORG_ADMIN"]).send()
         };
 
@@ -87,7 +89,14 @@ fn of_two_administrators_who_resign_at_once_one_stays(#[context] context: Contex
         let two = world.data.users().create(&acme, "second-admin", Some("ORG_ADMIN")).await?;
         let role = world.data.roles().by_name(&acme, &one).await?["ORG_ADMIN"].clone();
         let resign = |who: &harness::identity::Principal| {
-            world.api.call("role-assignment-delete").as_(who).org(&acme.org).user(&who.subject).role(&role).send()
+            world
+                .api
+                .call("role-assignment-delete")
+                .as_(who)
+                .org(&acme.org)
+                .user(&who.subject)
+                .role(&role)
+                .send()
         };
 
         let (first, second) = tokio::join!(resign(&one), resign(&two));

@@ -14,7 +14,10 @@ fn whoever_creates_a_team_is_its_first_member(#[context] context: Context) {
 
         let members = world.api.call("team-member-list").as_(&admin).org(&acme.org).team(&team);
         let members = members.send().await?.expect(200)?.array_at("/items")?;
-        world.must(members.len() == 1 && members[0]["userId"] == json!(admin.subject), format!("the creator alone, found {members:?}"))
+        world.must(
+            members.len() == 1 && members[0]["userId"] == json!(admin.subject),
+            format!("the creator alone, found {members:?}"),
+        )
     });
 }
 
@@ -26,17 +29,27 @@ fn members_are_counted_as_they_come_and_go(#[context] context: Context) {
         let ann = world.data.users().create(&acme, "ann", None).await?;
         let team = world.data.teams().create(&acme, &admin).await?;
         let count = async || -> Result<serde_json::Value, harness::world::Stop> {
-            let team = world.api.call("team-get").as_(&admin).org(&acme.org).team(&team).send().await?.expect(200)?;
+            let team = world
+                .api
+                .call("team-get")
+                .as_(&admin)
+                .org(&acme.org)
+                .team(&team)
+                .send()
+                .await?
+                .expect(200)?;
             Ok(team.json()["memberCount"].clone())
         };
 
         world.must(count().await? == json!(1), "one member at first")?;
         world.data.teams().add_member(&acme, &admin, &team, &ann.subject).await?;
         world.must(count().await? == json!(2), "two after adding one")?;
-        let twice = world.api.call("team-member-add").as_(&admin).org(&acme.org).team(&team).user(&ann.subject);
+        let twice =
+            world.api.call("team-member-add").as_(&admin).org(&acme.org).team(&team).user(&ann.subject);
         twice.send().await?.expect(409)?;
         world.must(count().await? == json!(2), "still two after adding her again")?;
-        let remove = world.api.call("team-member-remove").as_(&admin).org(&acme.org).team(&team).member(&ann.subject);
+        let remove =
+            world.api.call("team-member-remove").as_(&admin).org(&acme.org).team(&team).member(&ann.subject);
         remove.send().await?.expect(204)?;
         world.must(count().await? == json!(1), "one after removing her")
     });
@@ -54,7 +67,10 @@ fn a_list_shows_the_teams_of_one_organisation_only(#[context] context: Context) 
 
         let list = world.api.call("team-list").as_(&admin).org(&acme.org).send().await?.expect(200)?;
         let items = list.array_at("/items")?;
-        world.must(items.len() == 1 && items[0]["id"] == json!(ours), format!("our one team, found {items:?}"))?;
+        world.must(
+            items.len() == 1 && items[0]["id"] == json!(ours),
+            format!("our one team, found {items:?}"),
+        )?;
         world.api.call("team-list").as_(&admin).org(&globex.org).send().await?.expect(404)?;
         Ok(())
     });
@@ -72,7 +88,10 @@ fn a_member_of_two_organisations_sees_each_by_its_own_path(#[context] context: C
 
         for (tenant, team, foreign) in [(&acme, &in_acme, &in_globex), (&globex, &in_globex, &in_acme)] {
             let list = world.api.call("team-list").as_(&ann).org(&tenant.org).send().await?.expect(200)?;
-            world.must(list.body.contains(team.as_str()) && !list.body.contains(foreign.as_str()), "the path's own team alone")?;
+            world.must(
+                list.body.contains(team.as_str()) && !list.body.contains(foreign.as_str()),
+                "the path's own team alone",
+            )?;
             world.api.call("team-get").as_(&ann).org(&tenant.org).team(foreign).send().await?.expect(404)?;
         }
         Ok(())
@@ -89,8 +108,17 @@ fn who_only_reads_teams_sees_the_ones_they_belong_to(#[context] context: Context
         let other = world.data.teams().create(&acme, &admin).await?;
         world.data.teams().add_member(&acme, &admin, &hers, &viewer.subject).await?;
 
-        let list = world.api.call("team-list").as_(&viewer).org(&acme.org).send().await?.expect(200)?.array_at("/items")?;
-        world.must(list.len() == 1 && list[0]["id"] == json!(hers), format!("her one team, found {list:?}"))?;
+        let list = world
+            .api
+            .call("team-list")
+            .as_(&viewer)
+            .org(&acme.org)
+            .send()
+            .await?
+            .expect(200)?
+            .array_at("/items")?;
+        world
+            .must(list.len() == 1 && list[0]["id"] == json!(hers), format!("her one team, found {list:?}"))?;
         world.api.call("team-get").as_(&viewer).org(&acme.org).team(&hers).send().await?.expect(200)?;
         world.api.call("team-get").as_(&viewer).org(&acme.org).team(&other).send().await?.expect(404)?;
         Ok(())
