@@ -292,13 +292,18 @@ impl Lock {
     }
 }
 
+/// The cargo workspace the process stands in.
+pub fn workspace() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let is_workspace = |folder: &&Path| {
+        fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|text| text.contains("[workspace]"))
+    };
+    here.ancestors().find(is_workspace).map(Path::to_owned)
+}
+
 /// `reports/out` of the workspace the process stands in, otherwise of the current folder.
 pub fn out_folder() -> PathBuf {
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let workspace = here.ancestors().find(|folder| {
-        fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|text| text.contains("[workspace]"))
-    });
-    workspace.unwrap_or(&here).join(OUT)
+    workspace().or_else(|| std::env::current_dir().ok()).unwrap_or_default().join(OUT)
 }
 
 /// Points `latest` at a run. Only a convenience for people, so a file system without links is no error.

@@ -2,7 +2,7 @@
 //! swapped for another tenant's values.
 
 use harness::client::Answer;
-use harness::contract::{Effect, Operation, Permission, Slot, Visibility};
+use harness::contract::{Effect, Operation, Permission, Slot, SlotKind, Visibility};
 use harness::exchange::Class;
 use harness::identity::Principal;
 use harness::record::Severity;
@@ -140,8 +140,10 @@ async fn judge(
         return Ok((case.passed(), exchanges, status));
     }
     // Reading in one's own organisation about an id it does not have may answer with an empty list. Then the
-    // answer for the foreign id must be the answer for an id that nobody has.
-    if operation.effect == Effect::Read && (200..300).contains(&status) {
+    // answer for the foreign id must be the answer for an id that nobody has. In a foreign organisation there
+    // is no such excuse.
+    let at_home = swapped.iter().all(|slot| slot.kind != SlotKind::Org);
+    if operation.effect == Effect::Read && at_home && (200..300).contains(&status) {
         let call = swapped.iter().fold(arena.call(operation, attacker, own, Class::Hop), |call, slot| {
             call.at(&slot.place, &Uuid::new_v4().to_string())
         });

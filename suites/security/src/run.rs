@@ -16,7 +16,7 @@ use crate::group::Group;
 use crate::plan::Plan;
 
 /// Groups under way at once. The target, its store and the harness share the cores; more only queue.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 8;
 
 /// What a plan came to.
 #[derive(Debug, Default)]
