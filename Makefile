@@ -1,0 +1,63 @@
+# Forwards to the one binary, `watertight`; nothing is decided here.
+#
+#   make security TARGET=fixtures/targets/sit.toml    a deployment instead of the embedded target
+#   make load PROFILE=peak                            another load profile
+#   make mutants FULL=1                               every check against every weakness
+#
+# make turns every failure into its own exit code 2; a pipeline that tells findings (1) from trouble (2)
+# calls the binary.
+
+CARGO ?= cargo
+WATERTIGHT = $(CARGO) run -q -p watertight --
+
+target = $(if $(TARGET),--target '$(TARGET)')
+profile = $(if $(PROFILE),--profile '$(PROFILE)')
+full = $(if $(FULL),--full)
+# Tests run in their package's folder, so a relative path would not be found.
+target_file = $(if $(filter embedded,$(TARGET)),embedded,$(abspath $(TARGET)))
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo security load smoke mutants sweep report bench check-target test integration lint
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+build: ## build the command; says what it compiles, as the others do not
+	@$(CARGO) build -p watertight
+
+demo: build ## all suites against the embedded target, and a report to look at
+	@$(WATERTIGHT) demo $(target)
+
+security: build ## the security suite  [TARGET=]
+	@$(WATERTIGHT) security $(target)
+
+load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
+	@$(WATERTIGHT) load $(profile) $(target)
+
+smoke: build ## after a deployment: does the target do the essentials  [TARGET=]
+	@$(WATERTIGHT) smoke $(target)
+
+mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1]
+	@$(WATERTIGHT) mutants $(full)
+
+sweep: build ## remove whatever an interrupted run left behind  [TARGET=]
+	@$(WATERTIGHT) sweep $(target)
+
+report: build ## write the newest run's reports again
+	@$(WATERTIGHT) report
+
+bench: build ## speed and memory, as ratios side by side
+	@$(WATERTIGHT) bench
+
+check-target: build ## is the target file understood, and does the target answer  [TARGET=]
+	@$(WATERTIGHT) check-target $(target)
+
+test: ## every test of the workspace
+	@$(CARGO) test --workspace
+
+integration: ## the integration suite alone  [TARGET=]
+	@$(if $(TARGET),WATERTIGHT_TARGET='$(target_file)' )$(CARGO) test -p suites-integration
+
+lint: ## format and lints, as CI demands them
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets -- -D warnings
