@@ -8,6 +8,7 @@
 mod answer;
 mod call;
 mod coverage;
+mod pending;
 mod request;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +28,10 @@ use crate::target::Target;
 pub use answer::{Answer, Unexpected};
 pub use call::Call;
 pub use coverage::Coverage;
+pub use pending::{Pending, Received};
 
+/// The header that carries the run's id to the target's log.
+const REQUEST_ID: &str = "x-request-id";
 /// From sending to the last byte. A target that needs longer is taken for hanging.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// A body longer than this is cut off: nothing in the contract answers with more.
@@ -222,7 +226,8 @@ impl Api {
         std::mem::take(&mut self.inner.exchanges.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn record_exchange(&self, exchange: &Exchange) -> Result<(), RunError> {
+    /// Appends an exchange to the run.
+    pub fn record_exchange(&self, exchange: &Exchange) -> Result<(), RunError> {
         self.inner.exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.id.clone());
         self.inner.run.exchange(&self.inner.suite, exchange)
     }
@@ -236,8 +241,9 @@ impl Api {
         }
     }
 
-    /// A leak is a finding whatever the test asserts, so it is recorded here and not by the test.
-    fn record_leak(&self, leak: &Leak, exchange: &Exchange) -> Result<(), RunError> {
+    /// Records a leak as a finding. [`Call::send`] does so by itself: a leak is a finding whatever the test
+    /// asserts.
+    pub fn record_leak(&self, leak: &Leak, exchange: &Exchange) -> Result<(), RunError> {
         self.inner.leaked.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.id.clone());
         let operation = &exchange.operation;
         let finding = Finding {

@@ -220,7 +220,7 @@ async fn check_jwks(http: &reqwest::Client, url: String, key_id: &str) -> Result
 }
 
 /// The cause at the bottom of an error's chain: `Connection refused`, not `error sending request`.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

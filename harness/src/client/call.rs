@@ -5,14 +5,10 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::request::{Request, Values};
-use super::{Answer, Api, CallError, LONGEST_BODY, is_hostile};
+use super::{Answer, Api, CallError, Pending, REQUEST_ID, Received, is_hostile};
 use crate::contract::{Effect, Operation, Place, SlotKind};
-use crate::exchange::{Class, Exchange, is_secret_header, redact_body, redact_text, redacted};
+use crate::exchange::Class;
 use crate::identity::{Credential, Principal};
-use crate::leak::Leak;
-
-/// The header that carries the run's id to the target's log.
-const REQUEST_ID: &str = "x-request-id";
 
 /// One call in the making.
 #[derive(Clone, Debug)]
@@ -96,7 +92,7 @@ impl Call {
     }
 
     /// A query parameter that is no slot: a limit, a cursor.
-    pub fn query(mut self, name: &str, value: impl ToString) -> Call {
+    pub fn query(mut self, name: &str, value: &(impl ToString + ?Sized)) -> Call {
         self.values.query.push((name.to_owned(), value.to_string()));
         self
     }
@@ -122,6 +118,37 @@ impl Call {
     /// Sends the call. An answer of any status is an answer; a response with another tenant's data is an
     /// error, and a finding even if the error is dropped.
     pub async fn send(self) -> Result<Answer, CallError> {
+        let api = self.api.clone();
+        let (builder, pending) = self.prepare()?;
+        let start = Instant::now();
+        let received = match builder.send().await {
+            Ok(response) => Received::read(response).await,
+            Err(error) => Err(error),
+        };
+        let millis = start.elapsed().as_secs_f64() * 1e3;
+        let received = match received {
+            Ok(received) => received,
+            Err(source) => {
+                let exchange = pending.exchange(Err(&source.to_string()), millis);
+                api.record_exchange(&exchange)?;
+                let what = format!("{} {}", exchange.method, exchange.url);
+                return Err(CallError::Transport { what, source });
+            }
+        };
+        let exchange = pending.exchange(Ok(&received), millis);
+        api.record_exchange(&exchange)?;
+        if let Some(leak) = pending.leak(&received) {
+            api.record_leak(&leak, &exchange)?;
+            let line = format!("{} {} {} ({})", exchange.method, exchange.url, received.status, exchange.id);
+            return Err(CallError::Leak { leak, exchange: line });
+        }
+        let Received { status, headers, body } = received;
+        Ok(Answer { status, headers, body, exchange })
+    }
+
+    /// Builds the request and counts it as sent, for a sender with a clock of its own: who sends it searches
+    /// the response with [`Pending::leak`] and records what is worth keeping.
+    pub fn prepare(self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
         let inner = &self.api.inner;
         let target = &inner.target;
         let operation = inner.contract.get(&self.operation).ok_or_else(|| CallError::NoSuchOperation {
@@ -150,48 +177,9 @@ impl Call {
 
         self.api.spend()?;
         inner.coverage.count(&operation.name, &self.principal.label, self.class);
-        let mut secrets = request.secrets.clone();
-        secrets.extend(target.headers.values().map(|secret| secret.reveal().to_owned()));
-        if let Some(authorization) = &authorization {
-            let value = authorization.reveal();
-            secrets.push(value.strip_prefix("Bearer ").unwrap_or(value).to_owned());
-        }
-        let mut exchange = self.exchange(id, operation, &request, &secrets);
-        if let Some(authorization) = &authorization {
-            exchange.request_headers.insert("authorization".to_owned(), redacted(authorization.reveal()));
-        }
-
-        let start = Instant::now();
-        let received = receive(builder).await;
-        exchange.millis = start.elapsed().as_secs_f64() * 1e3;
-        let (status, headers, body) = match received {
-            Ok(received) => received,
-            Err(source) => {
-                exchange.trouble = Some(source.to_string());
-                self.api.record_exchange(&exchange)?;
-                let what = format!("{} {}", exchange.method, exchange.url);
-                return Err(CallError::Transport { what, source });
-            }
-        };
-        exchange.status = Some(status);
-        exchange.response_body = Some(redact_body(&body, &secrets)).filter(|body| !body.is_empty());
-        for (name, value) in &headers {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            let shown = if is_secret_header(name.as_str()) {
-                redacted(&value)
-            } else {
-                redact_text(&value, &secrets)
-            };
-            exchange.response_headers.insert(name.to_string(), shown);
-        }
-        self.api.record_exchange(&exchange)?;
-
-        if let Some(leak) = self.leak(&request, &headers, &body) {
-            self.api.record_leak(&leak, &exchange)?;
-            let line = format!("{} {} {} ({})", exchange.method, exchange.url, status, exchange.id);
-            return Err(CallError::Leak { leak, exchange: line });
-        }
-        Ok(Answer { status, headers, body, exchange })
+        let method = operation.method.clone();
+        let Call { api, operation, principal, class, .. } = self;
+        Ok((builder, Pending { api, id, operation, method, principal, class, request, authorization }))
     }
 
     fn permit(&self, operation: &Operation) -> Result<(), CallError> {
@@ -209,56 +197,4 @@ impl Call {
         }
         Ok(())
     }
-
-    fn exchange(&self, id: String, operation: &Operation, request: &Request, secrets: &[String]) -> Exchange {
-        let mut request_headers: std::collections::BTreeMap<String, String> =
-            request.headers.iter().map(|(name, value)| (name.clone(), redact_text(value, secrets))).collect();
-        request_headers.insert(REQUEST_ID.to_owned(), id.clone());
-        for (name, value) in &self.api.inner.target.headers {
-            request_headers.insert(name.clone(), redacted(value.reveal()));
-        }
-        if request.body.is_some() {
-            request_headers.insert("content-type".to_owned(), "application/json".to_owned());
-        }
-        Exchange {
-            id,
-            operation: operation.name.clone(),
-            principal: self.principal.label.clone(),
-            class: self.class,
-            method: operation.method.to_string(),
-            url: redact_text(request.url.as_str(), secrets),
-            request_headers,
-            request_body: request.body.as_deref().map(|body| redact_body(body, secrets)),
-            status: None,
-            response_headers: std::collections::BTreeMap::new(),
-            response_body: None,
-            trouble: None,
-            millis: 0.0,
-        }
-    }
-
-    fn leak(&self, request: &Request, headers: &reqwest::header::HeaderMap, body: &str) -> Option<Leak> {
-        let sent = request.carried();
-        let headers: Vec<(String, String)> = headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
-        let places = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let places = std::iter::once(("body", body)).chain(places);
-        self.api.inner.leaks.scan(&self.principal.entitlement, &sent, places)
-    }
-}
-
-async fn receive(
-    builder: reqwest::RequestBuilder,
-) -> Result<(u16, reqwest::header::HeaderMap, String), reqwest::Error> {
-    let mut response = builder.send().await?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST_BODY {
-            break;
-        }
-    }
-    Ok((response.status().as_u16(), response.headers().clone(), String::from_utf8_lossy(&body).into_owned()))
 }

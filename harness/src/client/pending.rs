@@ -1,0 +1,138 @@
+//! A call whose request is on its way: what its answer is searched for, and how both are recorded.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+
+use super::request::Request;
+use super::{Api, LONGEST_BODY, REQUEST_ID};
+use crate::exchange::{Class, Exchange, is_secret_header, redact_body, redact_text, redacted};
+use crate::identity::Principal;
+use crate::leak::Leak;
+use crate::target::Secret;
+
+/// A response, read to its last byte.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// The status.
+    pub status: u16,
+    /// The headers, as they came.
+    pub headers: HeaderMap,
+    /// The body as text; bytes that are no UTF-8 are replaced.
+    pub body: String,
+}
+
+impl Received {
+    /// Reads a response to its last byte.
+    pub async fn read(mut response: reqwest::Response) -> Result<Received, reqwest::Error> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LONGEST_BODY {
+                break;
+            }
+        }
+        Ok(Received {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        })
+    }
+}
+
+/// What is known of a call once its request is built. Whoever sends the request asks it about the answer.
+#[derive(Debug)]
+pub struct Pending {
+    pub(super) api: Api,
+    pub(super) id: String,
+    pub(super) operation: String,
+    pub(super) method: Method,
+    pub(super) principal: Principal,
+    pub(super) class: Class,
+    pub(super) request: Request,
+    pub(super) authorization: Option<Secret>,
+}
+
+impl Pending {
+    /// The first thing in a response that belongs to a tenant the principal is not entitled to.
+    pub fn leak(&self, received: &Received) -> Option<Leak> {
+        let sent = self.request.carried();
+        let headers: Vec<(String, String)> = received
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let places = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let places = std::iter::once(("body", received.body.as_str())).chain(places);
+        self.api.inner.leaks.scan(&self.principal.entitlement, &sent, places)
+    }
+
+    /// The exchange, redacted: with the response, or with the reason why none came. `millis` is the time from
+    /// sending to the last byte.
+    pub fn exchange(&self, answer: Result<&Received, &str>, millis: f64) -> Exchange {
+        let secrets = self.secrets();
+        let mut exchange = Exchange {
+            id: self.id.clone(),
+            operation: self.operation.clone(),
+            principal: self.principal.label.clone(),
+            class: self.class,
+            method: self.method.to_string(),
+            url: redact_text(self.request.url.as_str(), &secrets),
+            request_headers: self.request_headers(&secrets),
+            request_body: self.request.body.as_deref().map(|body| redact_body(body, &secrets)),
+            status: None,
+            response_headers: BTreeMap::new(),
+            response_body: None,
+            trouble: None,
+            millis,
+        };
+        match answer {
+            Err(trouble) => exchange.trouble = Some(trouble.to_owned()),
+            Ok(received) => {
+                exchange.status = Some(received.status);
+                let body = redact_body(&received.body, &secrets);
+                exchange.response_body = Some(body).filter(|body| !body.is_empty());
+                exchange.response_headers = response_headers(&received.headers, &secrets);
+            }
+        }
+        exchange
+    }
+
+    fn request_headers(&self, secrets: &[String]) -> BTreeMap<String, String> {
+        let filled = self.request.headers.iter();
+        let mut headers: BTreeMap<String, String> =
+            filled.map(|(name, value)| (name.clone(), redact_text(value, secrets))).collect();
+        headers.insert(REQUEST_ID.to_owned(), self.id.clone());
+        for (name, value) in &self.api.inner.target.headers {
+            headers.insert(name.clone(), redacted(value.reveal()));
+        }
+        if self.request.body.is_some() {
+            headers.insert("content-type".to_owned(), "application/json".to_owned());
+        }
+        if let Some(authorization) = &self.authorization {
+            headers.insert("authorization".to_owned(), redacted(authorization.reveal()));
+        }
+        headers
+    }
+
+    /// What must not be recorded wherever it stands.
+    fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.request.secrets.clone();
+        secrets.extend(self.api.inner.target.headers.values().map(|secret| secret.reveal().to_owned()));
+        if let Some(authorization) = &self.authorization {
+            let value = authorization.reveal();
+            secrets.push(value.strip_prefix("Bearer ").unwrap_or(value).to_owned());
+        }
+        secrets
+    }
+}
+
+fn response_headers(headers: &HeaderMap, secrets: &[String]) -> BTreeMap<String, String> {
+    let shown = headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let secret = is_secret_header(name.as_str());
+        (name.to_string(), if secret { redacted(&value) } else { redact_text(&value, secrets) })
+    });
+    shown.collect()
+}
