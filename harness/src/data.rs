@@ -16,7 +16,7 @@ use crate::exchange::Class;
 use crate::identity::Principal;
 use crate::leak::{Canary, TenantKey, random_code};
 use crate::run::RunError;
-use crate::stores::{Item, StoreError, key_of};
+use crate::stores::{Item, StoreError, Volatile, key_of};
 use crate::system::System;
 use crate::target::Capability;
 use crate::wait::TimedOut;
@@ -208,7 +208,7 @@ impl Data {
         Ok(())
     }
 
-    /// The items that mention anything that was made.
+    /// The items of the organisations and users that were made.
     async fn belonging(&self, made: &[Made]) -> Result<Vec<Item>, StoreError> {
         let roots: Vec<&str> = made
             .iter()
@@ -216,7 +216,7 @@ impl Data {
             .map(|made| made.id.as_str())
             .collect();
         match &self.system.table {
-            Some(table) => table.mentioning(&roots).await,
+            Some(table) => table.belonging_to(&roots, Volatile::Included).await,
             None => Ok(Vec::new()),
         }
     }

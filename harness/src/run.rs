@@ -130,15 +130,12 @@ impl Run {
 
     /// The run in a given folder, which is made when it is not there.
     pub fn at(folder: &Path) -> Result<Run, RunError> {
-        match Run::open(folder)? {
-            Some(run) => Ok(run),
-            None => {
-                let id = folder
-                    .file_name()
-                    .map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
-                Run::make(folder, id, OffsetDateTime::now_utc())
-            }
+        if let Some(run) = Run::open(folder)? {
+            return Ok(run);
         }
+        let name = folder.file_name();
+        let id = name.map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
+        Run::make(folder, id, OffsetDateTime::now_utc())
     }
 
     /// The run in a folder, if there is one.
@@ -226,13 +223,12 @@ impl Run {
             serde_json::to_string(line).map_err(|source| RunError::Meta { path: path.clone(), source })?;
         text.push('\n');
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = match files.iter().position(|(open, _)| open == name) {
-            Some(at) => at,
-            None => {
-                let file = OpenOptions::new().create(true).append(true).open(&path);
-                files.push((name.to_owned(), file.map_err(folder_error("open", &path))?));
-                files.len() - 1
-            }
+        let at = if let Some(at) = files.iter().position(|(open, _)| open == name) {
+            at
+        } else {
+            let file = OpenOptions::new().create(true).append(true).open(&path);
+            files.push((name.to_owned(), file.map_err(folder_error("open", &path))?));
+            files.len() - 1
         };
         files[at].1.write_all(text.as_bytes()).map_err(folder_error("write", &path))
     }

@@ -1,6 +1,6 @@
 //! The state oracle: what a tenant's state is, and what changed. "403, but it was written" is a failure.
 //!
-//! With the store a snapshot is every item that mentions the tenants, audit entries and counters left out.
+//! With the store a snapshot is every item that belongs to the tenants, audit entries and counters left out.
 //! Without it, it is what the rightful owner reads through the API.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::client::{Api, CallError};
 use crate::contract::{Effect, Permission, SlotKind};
 use crate::exchange::Class;
 use crate::identity::Principal;
-use crate::stores::{StoreError, Table, key_of};
+use crate::stores::{StoreError, Table, Volatile, key_of};
 
 /// The state of some tenants at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,10 +89,9 @@ impl Snapshot {
 
     async fn from_store(table: &Table, watched: &[Watched]) -> Result<Snapshot, SnapshotError> {
         let orgs: Vec<&str> = watched.iter().map(|watched| watched.org.as_str()).collect();
-        let items = table.mentioning(&orgs).await?;
+        let items = table.belonging_to(&orgs, Volatile::LeftOut).await?;
         let things = items
             .into_iter()
-            .filter(|item| !table.is_volatile(item))
             .filter_map(|item| {
                 let key = key_of(&item)?;
                 Some((format!("{} {}", key.partition, key.sort), Value::Object(item.into_iter().collect())))

@@ -4,6 +4,6 @@ mod dynamodb;
 mod embedded;
 mod mail;
 
-pub use dynamodb::{Item, Key, StoreError, Table, key_of};
+pub use dynamodb::{Item, Key, StoreError, Table, Volatile, key_of};
 pub use embedded::{EmbeddedDynamoDb, StartError};
 pub use mail::{Mail, Mailbox};

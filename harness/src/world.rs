@@ -32,7 +32,7 @@ use crate::verdict::Verdict;
 use crate::wait::TimedOut;
 
 /// A story that takes longer hangs.
-const LONGEST_STORY: Duration = Duration::from_secs(120);
+const LONGEST_STORY: Duration = Duration::from_mins(2);
 
 /// Why a story stopped before its end.
 #[derive(Debug)]
@@ -175,6 +175,10 @@ impl World {
     ///
     /// A story whose traffic leaked fails, whatever it returns. A skipped one returns quietly: libtest
     /// cannot skip at run time, the record can. What a failed story created is kept.
+    ///
+    /// # Panics
+    ///
+    /// When the test failed, or nothing could be observed.
     #[track_caller]
     #[expect(clippy::panic, reason = "a test reports its failure to libtest by a panic")]
     pub fn tell(self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) {
@@ -198,7 +202,7 @@ impl World {
         }
         let mut outcome = self.witnessed(story);
         self.close_step(outcome.verdict);
-        outcome.steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        outcome.steps.clone_from(&self.steps.lock().unwrap_or_else(PoisonError::into_inner));
         let recorded = self.suite.ended(&self.test, start, &outcome);
         let recorded = recorded.and_then(|()| self.api.flush_coverage()).and_then(|()| self.suite.leave());
         if let Err(error) = recorded {

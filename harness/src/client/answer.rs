@@ -19,21 +19,10 @@ pub struct Answer {
     pub exchange: Exchange,
 }
 
-/// An answer that is not what had to come.
+/// An answer that is not what had to come: says who asked for what, what was expected, and what came.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{operation} as {principal}: expected {expected}, got {observed}\n  {method} {url}\n  request {id}, body: {body}"
-)]
-pub struct Unexpected {
-    operation: String,
-    principal: String,
-    expected: String,
-    observed: String,
-    method: String,
-    url: String,
-    id: String,
-    body: String,
-}
+#[error("{0}")]
+pub struct Unexpected(String);
 
 impl Answer {
     /// The answer itself if it has this status.
@@ -79,16 +68,11 @@ impl Answer {
 
     /// The error that says what was expected of this answer and what came.
     pub fn unexpected(&self, expected: &str, observed: &str) -> Unexpected {
-        let exchange = &self.exchange;
-        Unexpected {
-            operation: exchange.operation.clone(),
-            principal: exchange.principal.clone(),
-            expected: expected.to_owned(),
-            observed: observed.to_owned(),
-            method: exchange.method.clone(),
-            url: exchange.url.clone(),
-            id: exchange.id.clone(),
-            body: exchange.response_body.as_deref().unwrap_or("").chars().take(400).collect(),
-        }
+        let Exchange { operation, principal, method, url, id, .. } = &self.exchange;
+        let body: String =
+            self.exchange.response_body.as_deref().unwrap_or("nothing").chars().take(400).collect();
+        Unexpected(format!(
+            "{operation} as {principal}: expected {expected}, got {observed}\n  {method} {url}\n  request {id}, body: {body}"
+        ))
     }
 }

@@ -275,7 +275,7 @@ mod tests {
 
     use super::super::{Contract, Effect, Place, SlotKind};
 
-    fn document(operation: Value) -> Value {
+    fn document(operation: &Value) -> Value {
         json!({ "openapi": "3.1.0", "paths": { "/v1/orgs/{orgId}/teams": { "post": operation } } })
     }
 
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_annotated_operation_is_read_whole() {
-        let contract = Contract::from_openapi(&document(annotated())).unwrap();
+        let contract = Contract::from_openapi(&document(&annotated())).unwrap();
         let operation = contract.get("team-create").unwrap();
         assert_eq!(operation.effect, Effect::Write);
         assert_eq!(operation.created(SlotKind::Team), Some("/id"));
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_route_without_annotations_is_listed_with_what_it_lacks() {
-        let contract = Contract::from_openapi(&document(json!({ "operationId": "team-create" }))).unwrap();
+        let contract = Contract::from_openapi(&document(&json!({ "operationId": "team-create" }))).unwrap();
         assert!(contract.is_empty());
         assert_eq!(
             contract.unannotated[0].to_string(),
@@ -316,7 +316,7 @@ mod tests {
     fn an_unknown_slot_kind_is_named_with_its_operation_and_place() {
         let mut operation = annotated();
         operation["x-slot"]["path/orgId"] = "orgg".into();
-        let error = Contract::from_openapi(&document(operation)).unwrap_err().to_string();
+        let error = Contract::from_openapi(&document(&operation)).unwrap_err().to_string();
         assert!(
             error.contains("operation team-create: slot path/orgId has the unknown kind \"orgg\""),
             "{error}"
@@ -328,7 +328,7 @@ mod tests {
         let mut operation = annotated();
         operation["x-effect"] = "destroy".into();
         operation["x-permission"] = json!(["anybody"]);
-        let error = Contract::from_openapi(&document(operation)).unwrap_err().to_string();
+        let error = Contract::from_openapi(&document(&operation)).unwrap_err().to_string();
         assert!(error.contains("x-effect is \"destroy\"") && error.contains("\"anybody\""), "{error}");
     }
 

@@ -157,7 +157,7 @@ impl Outstanding {
                         }
                     }
                     Ok(LedgerLine::Removed { entry }) => {
-                        outstanding.retain(|o| o.file != file || o.entry != entry)
+                        outstanding.retain(|o| o.file != file || o.entry != entry);
                     }
                     Err(_) => {}
                 }

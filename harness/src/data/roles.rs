@@ -20,7 +20,7 @@ impl Roles<'_> {
         reader: &Principal,
     ) -> Result<BTreeMap<String, String>, DataError> {
         let data = self.0;
-        let call = data.api.call("role-list").as_(reader).org(&tenant.org).query("limit", 100);
+        let call = data.api.call("role-list").as_(reader).org(&tenant.org).query("limit", &100);
         let answer = call.send().await?.expect(200)?;
         let mut roles = BTreeMap::new();
         for item in answer.array_at("/items")? {

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Data, DataError, Tenant, fresh_email};
+use crate::client::Call;
 use crate::contract::SlotKind;
 use crate::identity::Principal;
 use crate::leak::Entitlement;
@@ -51,10 +52,7 @@ impl Users<'_> {
         // Without a role the place is left out: the contract's example names one.
         call = match role {
             Some(role) => call.slot(SlotKind::PlatformRole, role),
-            None => data
-                .places("user-create", SlotKind::PlatformRole)
-                .iter()
-                .fold(call, |call, place| call.without(place)),
+            None => data.places("user-create", SlotKind::PlatformRole).iter().fold(call, Call::without),
         };
         data.create(&tenant.key, &tenant.org, SlotKind::User, call, "user-create").await?;
         Ok(Principal { entitlement: person.entitlement.clone().and(&tenant.key), ..person.clone() })

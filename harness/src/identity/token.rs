@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{KeyError, KeyPair, Keys};
 
 /// How long a minted token is valid: Cognito's default for access tokens.
-pub const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+pub const TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// The claims of a token, as JSON so that a forgery can be any shape.
 pub type Claims = Map<String, Value>;

@@ -34,7 +34,7 @@ pub struct Key {
     pub sort: String,
 }
 
-/// A batch takes this many deletes (DynamoDB's BatchWriteItem).
+/// A batch takes this many deletes (DynamoDB's `BatchWriteItem`).
 const BATCH: usize = 25;
 /// Attempts at items a batch left unprocessed.
 const ATTEMPTS: usize = 5;
@@ -45,6 +45,16 @@ pub struct Table {
     client: Client,
     name: String,
     volatile: Vec<String>,
+    owners: Vec<String>,
+}
+
+/// Whether audit entries and counters are asked for too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volatile {
+    /// Everything.
+    Included,
+    /// Only what is a tenant's state.
+    LeftOut,
 }
 
 impl Table {
@@ -69,6 +79,7 @@ impl Table {
             client: Client::from_conf(config),
             name: store.table.clone(),
             volatile: store.volatile.clone(),
+            owners: store.owners.clone(),
         }
     }
 
@@ -111,7 +122,7 @@ impl Table {
         Ok(items)
     }
 
-    /// Every item whose keys or attributes mention one of these strings: all that belongs to a tenant.
+    /// Every item that holds one of these strings anywhere. Reads the whole table.
     pub async fn mentioning(&self, strings: &[&str]) -> Result<Vec<Item>, StoreError> {
         let mut items = self.scan().await?;
         items.retain(|item| {
@@ -121,10 +132,37 @@ impl Table {
         Ok(items)
     }
 
-    /// Whether an item holds an audit entry or a counter, which the state oracle leaves out.
-    pub fn is_volatile(&self, item: &Item) -> bool {
-        let sort = item.get("SK").and_then(Value::as_str).unwrap_or_default();
-        self.volatile.iter().any(|prefix| sort.starts_with(prefix))
+    /// Every item that belongs to one of these tenants or users, by the attributes the target file names as
+    /// holding their ids. The store does the filtering: a suite asks this after every hostile request.
+    pub async fn belonging_to(&self, ids: &[&str], volatile: Volatile) -> Result<Vec<Item>, StoreError> {
+        let mut belongs = Vec::new();
+        for attribute in 0..self.owners.len() {
+            belongs.extend((0..ids.len()).map(|id| format!("contains(#a{attribute}, :i{id})")));
+        }
+        if belongs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut filter = format!("({})", belongs.join(" OR "));
+        let mut request = self.client.scan().table_name(&self.name).consistent_read(true);
+        for (at, attribute) in self.owners.iter().enumerate() {
+            request = request.expression_attribute_names(format!("#a{at}"), attribute);
+        }
+        for (at, id) in ids.iter().enumerate() {
+            request = request.expression_attribute_values(format!(":i{at}"), AttributeValue::S((*id).to_owned()));
+        }
+        if volatile == Volatile::LeftOut {
+            for (at, prefix) in self.volatile.iter().enumerate() {
+                filter.push_str(&format!(" AND NOT begins_with(SK, :v{at})"));
+                request =
+                    request.expression_attribute_values(format!(":v{at}"), AttributeValue::S(prefix.clone()));
+            }
+        }
+        let mut pages = request.filter_expression(filter).into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(next) = pages.next().await {
+            items.push(item(next.map_err(|error| self.failed("scan", error))?));
+        }
+        Ok(items)
     }
 
     /// Deletes items in batches; what a batch leaves unprocessed is tried again.

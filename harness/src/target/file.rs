@@ -101,6 +101,8 @@ struct StoreTable {
     table: String,
     #[serde(default)]
     volatile: Vec<String>,
+    #[serde(default = "default_owners")]
+    owners: Vec<String>,
     access_key_id: Option<String>,
     secret_access_key: Option<String>,
 }
@@ -118,6 +120,11 @@ fn default_openapi() -> String {
 /// The region of the performance seed's deployments.
 fn default_region() -> String {
     "af-south-1".to_owned()
+}
+
+/// The keys of a single-table design.
+fn default_owners() -> Vec<String> {
+    ["PK", "SK", "GSI1PK"].map(str::to_owned).to_vec()
 }
 
 impl Target {
@@ -146,6 +153,7 @@ impl Target {
                 region: table.region,
                 table: table.table,
                 volatile: table.volatile,
+                owners: table.owners,
             })
         });
         let headers = file

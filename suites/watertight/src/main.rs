@@ -1,1 +1,61 @@
-fn main() {}
+//! The `watertight` command: runs the suites against a target and reports.
+
+mod bench;
+mod check_target;
+mod command;
+mod demo;
+mod error;
+mod integration;
+mod load;
+mod mutants;
+mod progress;
+mod rerun;
+mod security;
+mod session;
+mod sweep;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use harness::host;
+use harness::verdict::Exit;
+
+use command::{Arguments, Command};
+use error::CommandError;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no trouble; a wrong word is.
+            let exit = if error.use_stderr() { Exit::Trouble } else { Exit::Pass };
+            error.print().ok();
+            return exit.into();
+        }
+    };
+    let exit =
+        host::handle().map_err(CommandError::from).and_then(|runtime| runtime.block_on(carry_out(arguments)));
+    match exit {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Trouble.into()
+        }
+    }
+}
+
+async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
+    let target = arguments.target.as_deref();
+    match arguments.command {
+        Command::Demo => demo::demo(target).await,
+        Command::Integration => integration::integration(target).await,
+        Command::Security { only } => security::security(target, only.as_deref()).await,
+        Command::Load { profile } => load::load(target, &profile).await,
+        Command::Mutants { full, only } => mutants::mutants(full, only.as_deref()).await,
+        Command::Sweep => sweep::sweep(target).await,
+        Command::Report { run } => session::report(run.as_deref()),
+        Command::Rerun { finding } => rerun::rerun(target, &finding).await,
+        Command::CheckTarget => check_target::check_target(target).await,
+        Command::Bench => bench::bench().await,
+    }
+}

@@ -1,0 +1,104 @@
+//! `bench`: speed of the harness itself, measured side by side in one process.
+
+use std::time::{Duration, Instant};
+
+use access_service::SecurityPolicy;
+use comfy_table::{CellAlignment, Table, presets};
+use fixtures::Embedded;
+use harness::leak::{Canary, Entitlement, LeakDetector, random_code};
+use harness::run::{Run, out_folder};
+use harness::stores::EmbeddedDynamoDb;
+use harness::verdict::Exit;
+
+use crate::error::CommandError;
+use crate::progress::bar;
+
+/// Starts of the embedded target that are measured, after one that is not (it makes the keys).
+const STARTS: usize = 20;
+/// Responses scanned.
+const SCANS: u32 = 2_000;
+/// Ids the detector knows while it scans.
+const KNOWN_IDS: usize = 10_000;
+
+pub async fn bench() -> Result<Exit, CommandError> {
+    let run = Run::create(&out_folder())?.work_in();
+    let bar = bar("bench", Some(STARTS as u64 + 1));
+    let mut store = Vec::new();
+    let mut target = Vec::new();
+    for warm in [false].into_iter().chain([true; STARTS]) {
+        let start = Instant::now();
+        let database = EmbeddedDynamoDb::start().await.map_err(fixtures::EmbeddedError::from)?;
+        let store_ready = start.elapsed();
+        drop(database);
+        let start = Instant::now();
+        let embedded = Embedded::start(run, SecurityPolicy::default()).await?;
+        if warm {
+            store.push(store_ready);
+            target.push(start.elapsed());
+        }
+        drop(embedded);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["what", "median", "p95", "bar"]);
+    let mut row = |what: &str, times: &mut Vec<Duration>, bar: &str| {
+        times.sort();
+        table.add_row([
+            what.to_owned(),
+            shown(percentile(times, 50)),
+            shown(percentile(times, 95)),
+            bar.to_owned(),
+        ]);
+    };
+    row("embedded target ready, keys at hand", &mut target, "150 ms");
+    row("  of which the embedded DynamoDB", &mut store, "");
+    row("leak scan of a 1 KB response, 10,000 ids known", &mut scans(), "");
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}");
+    println!("{STARTS} starts and {SCANS} scans, one after the other, in a {} build", profile());
+    Ok(Exit::Pass)
+}
+
+fn scans() -> Vec<Duration> {
+    let detector = LeakDetector::default();
+    let (ours, theirs) = (Canary::fresh(), Canary::fresh());
+    for _ in 0..KNOWN_IDS {
+        detector.learn(&theirs, "team", &random_code(32));
+    }
+    let entitlement = Entitlement::of(&ours);
+    let body: String = (0..32).map(|_| format!("{{\"id\":\"{}\"}}", random_code(22))).collect();
+    let mut found = 0;
+    let times = (0..SCANS)
+        .map(|_| {
+            let start = Instant::now();
+            found += u32::from(detector.scan(&entitlement, "", [("body", body.as_str())]).is_some());
+            start.elapsed()
+        })
+        .collect();
+    debug_assert_eq!(found, 0, "nothing foreign is in the body");
+    times
+}
+
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    sorted
+        .get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or_default()
+}
+
+fn shown(time: Duration) -> String {
+    if time < Duration::from_millis(1) {
+        format!("{:.1} us", time.as_secs_f64() * 1e6)
+    } else {
+        format!("{:.1} ms", time.as_secs_f64() * 1e3)
+    }
+}
+
+fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "dev" } else { "release" }
+}

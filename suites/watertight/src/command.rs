@@ -1,0 +1,70 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Proves that a multi-tenant API keeps its tenants apart.
+///
+/// Exit codes: 0 everything asked was observed and is as it must be; 1 findings, failed checks or failed
+/// thresholds; 2 the harness could not do its job.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Arguments {
+    /// Target file; without one the embedded reference system is started and tested.
+    #[arg(long, global = true, env = fixtures::TARGET_VARIABLE, value_name = "FILE", value_parser = target_file)]
+    pub target: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// `embedded` is spelt like a file, but means none.
+fn target_file(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(PathBuf::from(text))
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// All three suites, one after the other, and a report to look at.
+    Demo,
+    /// The integration suite.
+    Integration,
+    /// The security suite, generated from the target's contract.
+    Security {
+        /// Only the checks that match, `*` stands for any part of a path: `hop/team-*`.
+        #[arg(long, value_name = "PATTERN")]
+        only: Option<String>,
+    },
+    /// A load run, judged by thresholds.
+    Load {
+        /// The profile.
+        #[arg(long, default_value = "demo")]
+        profile: String,
+    },
+    /// Runs the suites against every seeded weakness: the kill matrix.
+    Mutants {
+        /// Runs every check against every weakness, not only until it is caught.
+        #[arg(long)]
+        full: bool,
+        /// Only the weaknesses that match, `*` stands for any part of an id.
+        #[arg(long, value_name = "PATTERN")]
+        only: Option<String>,
+    },
+    /// Removes whatever interrupted runs left on a target.
+    Sweep,
+    /// Renders a run's report again.
+    Report {
+        /// The run's folder; default the latest.
+        run: Option<PathBuf>,
+    },
+    /// Runs the check behind a finding again.
+    Rerun {
+        /// The finding's id, as the report shows it.
+        finding: String,
+    },
+    /// Reads a target file, connects, and says what could be tested.
+    CheckTarget,
+    /// Speed and memory of the harness itself.
+    Bench,
+}

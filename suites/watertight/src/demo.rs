@@ -1,0 +1,23 @@
+//! `demo`: the main job, all three suites against one target.
+
+use std::path::Path;
+
+use harness::verdict::Exit;
+
+use crate::error::CommandError;
+use crate::session::Session;
+use crate::{integration, load, security};
+
+/// The load profile of the demo.
+const PROFILE: &str = "demo";
+
+pub async fn demo(target: Option<&Path>) -> Result<Exit, CommandError> {
+    let session = Session::open(target).await?;
+    let work = async {
+        integration::run(&session).await?;
+        security::run(&session, None).await?;
+        load::run(&session, PROFILE).await
+    };
+    session.part(work).await?;
+    session.close()
+}

@@ -1,0 +1,78 @@
+//! Everything that ends a command with exit code 2.
+
+use std::io;
+use std::path::PathBuf;
+
+use fixtures::weakness::CatalogueError;
+use fixtures::{EmbeddedError, SelectError};
+use harness::client::CallError;
+use harness::host::NoRuntime;
+use harness::run::RunError;
+use harness::stores::StoreError;
+use reports::ReportError;
+use suites_load::{LoadError, ProfileError};
+
+/// The harness could not do its job.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// No target.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// The embedded target under a weakness.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The run folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The catalogue of weaknesses.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// No threads.
+    #[error(transparent)]
+    Runtime(#[from] NoRuntime),
+    /// A load run.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A load profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// A request of the command itself.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A process could not be started or listened to.
+    #[error("cannot run {what}: {source}")]
+    Process {
+        /// The command line.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The integration tests did not build, or ended in a way tests do not.
+    #[error("{what}; the output is in {log}")]
+    Tests {
+        /// What happened.
+        what: String,
+        /// Where to read on.
+        log: PathBuf,
+    },
+    /// A file of a run cannot be read or written.
+    #[error("cannot use {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nothing matches what was asked for.
+    #[error("{0}")]
+    Nothing(String),
+    /// Something that was to be removed is still there.
+    #[error("{} things could not be removed:\n  {}", .0.len(), .0.join("\n  "))]
+    Left(Vec<String>),
+}

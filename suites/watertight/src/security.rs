@@ -1,0 +1,53 @@
+//! `security`: the security suite.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fixtures::weakness::matches;
+use harness::suite::Suite;
+use harness::verdict::{Exit, Verdict};
+use suites_security::Plan;
+
+use crate::error::CommandError;
+use crate::progress::{bar, finish};
+use crate::session::Session;
+
+pub async fn security(target: Option<&Path>, only: Option<&str>) -> Result<Exit, CommandError> {
+    let session = Session::open(target).await?;
+    session.part(run(&session, only)).await?;
+    session.close()
+}
+
+/// Runs the suite, or the part of it that matches a pattern.
+pub async fn run(session: &Session, only: Option<&str>) -> Result<(), CommandError> {
+    let system = session.system();
+    let mut plan = Plan::of(&system.contract);
+    if let Some(pattern) = only {
+        plan = plan.only(|path| matches(pattern, path));
+        if plan.groups.is_empty() {
+            let what = format!(
+                "no check of the security suite matches '{pattern}'; paths are class/operation/variant, as in hop/team-get/*"
+            );
+            return Err(CommandError::Nothing(what));
+        }
+    }
+    let suite = Arc::new(Suite::begin("security", system, None)?);
+    let bar = bar("security", Some(plan.cases() as u64));
+    let summary = suites_security::run::run(system, &suite, &plan, |outcome| {
+        bar.inc(1);
+        if outcome.finding.is_some() {
+            bar.set_message(format!("finding: {}", outcome.case.path));
+        }
+    })
+    .await?;
+    suite.leave()?;
+    let findings = summary.count(Verdict::Fail);
+    let errors = summary.count(Verdict::Error);
+    let line = format!(
+        "{} checks on {} operations, {findings} findings, {errors} errors",
+        plan.cases(),
+        system.contract.len()
+    );
+    finish(&bar, "security", &line);
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! A run of the command: its folder, its target, and the report at its end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fixtures::Selected;
+use harness::run::{Run, out_folder};
+use harness::system::System;
+use harness::verdict::Exit;
+
+use crate::error::CommandError;
+use crate::sweep;
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Session {
+    /// The run.
+    pub run: &'static Run,
+    /// The target file, for the processes the command starts.
+    pub target: Option<std::path::PathBuf>,
+    selected: Selected,
+}
+
+impl Session {
+    /// Begins a run on the target of a file, or on the embedded one, and says so.
+    pub async fn open(target: Option<&Path>) -> Result<Session, CommandError> {
+        let run = Run::create(&out_folder())?.work_in();
+        let target = target.filter(|target| *target != Path::new("embedded"));
+        println!("run {}  seed {}", run.id(), run.seed());
+        let selected = fixtures::target(target, None).await?;
+        let system = &selected.system;
+        println!(
+            "target {} at {}, {} operations",
+            system.target.name,
+            system.target.base_url,
+            system.contract.len()
+        );
+        for store in &system.target.stores {
+            println!("  {store}");
+        }
+        Ok(Session { run, target: target.map(Path::to_owned), selected })
+    }
+
+    /// The system under test.
+    pub fn system(&self) -> &Arc<System> {
+        &self.selected.system
+    }
+
+    /// Does a part of the run. Ctrl-C ends it at once and removes what it had created; the report then shows
+    /// what had been observed.
+    pub async fn part<T>(
+        &self,
+        work: impl Future<Output = Result<T, CommandError>>,
+    ) -> Result<Option<T>, CommandError> {
+        tokio::select! {
+            done = work => done.map(Some),
+            _ = tokio::signal::ctrl_c() => {
+                eprintln!("interrupted: removing what was created");
+                sweep::run_folder(self.run.folder(), self.system()).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Ends the run: renders the report, prints the summary, gives the exit code.
+    pub fn close(self) -> Result<Exit, CommandError> {
+        rendered(self.run.folder())
+    }
+}
+
+/// Renders the report of a run again; the latest without a folder.
+pub fn report(run: Option<&Path>) -> Result<Exit, CommandError> {
+    let latest = out_folder().join("latest");
+    rendered(run.unwrap_or(&latest))
+}
+
+fn rendered(folder: &Path) -> Result<Exit, CommandError> {
+    let rendered = reports::render_all(folder)?;
+    println!("\n{}", reports::terminal_summary(&rendered.report));
+    println!("report  {}", shown(&rendered.page).display());
+    Ok(rendered.report.exit)
+}
+
+/// A path as short as it can be from here.
+fn shown(path: &Path) -> &Path {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
