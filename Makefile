@@ -17,7 +17,7 @@ full = $(if $(FULL),--full)
 target_file = $(if $(filter embedded,$(TARGET)),embedded,$(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo security load smoke mutants sweep report bench check-target test integration lint
+.PHONY: help build demo security load mutants sweep report bench check-target test integration lint
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,9 +33,6 @@ security: build ## the security suite  [TARGET=]
 
 load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
 	@$(WATERTIGHT) load $(profile) $(target)
-
-smoke: build ## after a deployment: does the target do the essentials  [TARGET=]
-	@$(WATERTIGHT) smoke $(target)
 
 mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1]
 	@$(WATERTIGHT) mutants $(full)

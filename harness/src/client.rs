@@ -78,12 +78,12 @@ pub enum CallError {
     #[error("the budget of {0} requests is used up; raise limits.max_requests in the target file")]
     Budget(u64),
     /// The response carried another tenant's data. Recorded as a finding, whatever the caller makes of it.
-    #[error("{leak}\n{exchange}")]
+    #[error("{leak}\n  {} {} (request {})", .exchange.method, .exchange.url, .exchange.id)]
     Leak {
         /// What was found.
         leak: Leak,
-        /// The exchange, one line.
-        exchange: String,
+        /// Where it was found.
+        exchange: Box<Exchange>,
     },
     /// No response came.
     #[error("no answer to {what}: {source}")]

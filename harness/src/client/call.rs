@@ -139,8 +139,7 @@ impl Call {
         api.record_exchange(&exchange)?;
         if let Some(leak) = pending.leak(&received) {
             api.record_leak(&leak, &exchange)?;
-            let line = format!("{} {} {} ({})", exchange.method, exchange.url, received.status, exchange.id);
-            return Err(CallError::Leak { leak, exchange: line });
+            return Err(CallError::Leak { leak, exchange: Box::new(exchange) });
         }
         let Received { status, headers, body } = received;
         Ok(Answer { status, headers, body, exchange })

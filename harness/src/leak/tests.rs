@@ -1,3 +1,5 @@
+//! What is a leak, and what is not.
+
 use super::{Canary, Entitlement, Leak, LeakDetector};
 
 const ECHO_OF_NOTHING: &str = "";

@@ -148,7 +148,8 @@ impl Table {
             request = request.expression_attribute_names(format!("#a{at}"), attribute);
         }
         for (at, id) in ids.iter().enumerate() {
-            request = request.expression_attribute_values(format!(":i{at}"), AttributeValue::S((*id).to_owned()));
+            request =
+                request.expression_attribute_values(format!(":i{at}"), AttributeValue::S((*id).to_owned()));
         }
         if volatile == Volatile::LeftOut {
             for (at, prefix) in self.volatile.iter().enumerate() {

@@ -178,8 +178,6 @@ fn notes(report: &RunReport, suite: &Suite) -> String {
     if suite.unfinished > 0 {
         let processes = plural(suite.processes, "process");
         notes.push(format!("{} of {processes} did not reach the end", suite.unfinished));
-    } else if suite.processes > 1 {
-        notes.push(plural(suite.processes, "process"));
     }
     if suite.counts.total() == 0 {
         notes.push("nothing was checked".to_owned());

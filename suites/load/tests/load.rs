@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use access_service::SecurityPolicy;
 use harness::record::{LoadResult, Record, Severity};
 use harness::run::Run;
 use harness::suite::Suite;

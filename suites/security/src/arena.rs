@@ -7,13 +7,13 @@ use std::sync::Arc;
 use harness::client::{Answer, Api, Call, CallError};
 use harness::contract::{Effect, Operation, Permission, SlotKind};
 use harness::data::{Data, Tenant, fresh_email};
-use harness::exchange::Class;
+use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
 use harness::leak::random_code;
 use harness::snapshot::{Change, Snapshot, Watched};
 use harness::system::System;
 use harness::world::Stop;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::model::Persona;
 
@@ -51,13 +51,26 @@ pub struct Fill {
     invitee: Option<Principal>,
 }
 
+/// What came of an attack.
+#[derive(Debug)]
+pub struct Attacked {
+    /// The status.
+    pub status: u16,
+    /// The evidence.
+    pub exchange: Exchange,
+    /// What of another tenant was in the answer.
+    pub leak: Option<String>,
+    /// The body, where nothing leaked.
+    pub body: Value,
+}
+
 impl Arena {
     /// Builds an arena. `owner` names it in the ledger.
     pub async fn build(system: &Arc<System>, owner: &str) -> Result<Arena, Stop> {
         let api = system.api("security");
         let data = Data::new(system.clone(), api.clone(), owner);
-        let acme = Side::build(&data, &api, "acme").await?;
-        let globex = Side::build(&data, &api, "globex").await?;
+        let acme = Side::build(&data, &api, "acme", Persona::OrgAdmin).await?;
+        let globex = Side::build(&data, &api, "globex", Persona::OtherTenant).await?;
         let mut arena = Arena { system: system.clone(), api, acme, globex, data, personas: BTreeMap::new() };
         for persona in Persona::ALL {
             let principal = arena.persona(persona).await?;
@@ -72,8 +85,8 @@ impl Arena {
         Ok(match persona {
             Persona::Anonymous => Principal::anonymous(),
             Persona::PlatformAdmin => self.data.platform_admin()?,
-            Persona::OrgAdmin => self.acme.admin.named(label),
-            Persona::OtherTenant => self.globex.admin.named(label),
+            Persona::OrgAdmin => self.acme.admin.clone(),
+            Persona::OtherTenant => self.globex.admin.clone(),
             Persona::OrgManager | Persona::SiteEditor | Persona::SiteViewer | Persona::NoRole => {
                 users.create(&self.acme.tenant, label, persona.role()).await?
             }
@@ -187,11 +200,17 @@ impl Arena {
         fill.values.iter().fold(call, |call, (kind, value)| call.slot(*kind, value))
     }
 
-    /// Sends an attack. A leak is an observation, not an end: it comes back as text.
-    pub async fn attack(&self, call: Call) -> Result<Result<Answer, String>, Stop> {
+    /// Sends an attack. A leak is an observation here, not an end.
+    pub async fn attack(&self, call: Call) -> Result<Attacked, Stop> {
         match call.send().await {
-            Ok(answer) => Ok(Ok(answer)),
-            Err(CallError::Leak { leak, .. }) => Ok(Err(leak.to_string())),
+            Ok(answer) => {
+                let exchange = answer.exchange.clone();
+                Ok(Attacked { status: answer.status, exchange, leak: None, body: answer.json() })
+            }
+            Err(CallError::Leak { leak, exchange }) => {
+                let status = exchange.status.unwrap_or_default();
+                Ok(Attacked { status, exchange: *exchange, leak: Some(leak.to_string()), body: Value::Null })
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -241,9 +260,9 @@ impl Arena {
 }
 
 impl Side {
-    async fn build(data: &Data, api: &Api, name: &str) -> Result<Side, Stop> {
+    async fn build(data: &Data, api: &Api, name: &str, admin: Persona) -> Result<Side, Stop> {
         let tenant = data.organisations().create(name).await?;
-        let admin = data.users().create(&tenant, &format!("{name}-admin"), Some("ORG_ADMIN")).await?;
+        let admin = data.users().create(&tenant, admin.label(), Some("ORG_ADMIN")).await?;
         data.roles().by_name(&tenant, &admin).await?;
         let team_role = match api.call("team-role-list").as_(&admin).org(&tenant.org).send().await {
             Ok(answer) => answer.expect(200)?.text_at("/items/0/id").ok(),

@@ -49,38 +49,34 @@ impl Group {
         groups
     }
 
-    /// Runs all cases of the group. Every case gets an outcome; where the group could not be run to its
-    /// end, the cases without one get the reason.
+    /// Runs all cases of the group; every case gets an outcome. Where the group could not be run to its end,
+    /// for instance because a control failed, what it found stands, and everything else observed nothing.
     pub async fn run(&self, system: &Arc<System>, suite: &Suite) -> Vec<CaseOutcome> {
-        let outcomes = match &self.attack {
-            Attack::Unannotated(route) => Ok(vec![contract::judge(&system.target.name, route)]),
-            attack => self.in_arena(system, suite, attack).await,
-        };
-        match outcomes {
-            Ok(outcomes) => outcomes,
-            Err(stop) => {
-                let cases = self.cases.iter().cloned();
-                cases.map(|case| case.without_result(stop.verdict, &stop.reason)).collect()
-            }
+        if let Attack::Unannotated(route) = &self.attack {
+            return vec![contract::judge(&system.target.name, route)];
         }
+        let mut outcomes = Vec::new();
+        let Err(stop) = self.in_arena(system, suite, &mut outcomes).await else { return outcomes };
+        let judged = |case: Case| {
+            let found = outcomes.iter().find(|outcome| outcome.case == case && outcome.finding.is_some());
+            found.cloned().unwrap_or_else(|| case.without_result(stop.verdict, &stop.reason))
+        };
+        self.cases.iter().cloned().map(judged).collect()
     }
 
     async fn in_arena(
         &self,
         system: &Arc<System>,
         suite: &Suite,
-        attack: &Attack,
-    ) -> Result<Vec<CaseOutcome>, Stop> {
+        outcomes: &mut Vec<CaseOutcome>,
+    ) -> Result<(), Stop> {
         let arena = Arena::build(system, &self.path).await?;
-        let outcomes = match attack {
-            Attack::Matrix(operation) => matrix::run(&arena, operation, suite).await,
-            Attack::Hop(operation) => hop::run(&arena, operation).await,
-            Attack::Token(operation) => token::run(&arena, operation).await,
-            Attack::Unannotated(_) => Ok(Vec::new()),
+        let attacked = match &self.attack {
+            Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
+            Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
+            Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
+            Attack::Unannotated(_) => Ok(()),
         };
-        let left = arena.leave().await;
-        let outcomes = outcomes?;
-        left?;
-        Ok(outcomes)
+        arena.leave().await.and(attacked)
     }
 }

@@ -1,7 +1,6 @@
 //! Tenant hops: the rightful request of one tenant's administrator with any non-empty subset of its slots
 //! swapped for another tenant's values.
 
-use harness::client::Answer;
 use harness::contract::{Effect, Operation, Permission, Slot, SlotKind, Visibility};
 use harness::exchange::Class;
 use harness::identity::Principal;
@@ -10,7 +9,7 @@ use harness::world::Stop;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::arena::{Arena, Fill, listed};
+use crate::arena::{Arena, Attacked, Fill, listed};
 use crate::case::{Case, CaseOutcome, Reference};
 use crate::model::Persona;
 
@@ -62,8 +61,11 @@ fn case(operation: &Operation, swapped: &[&Slot]) -> Case {
 
 /// Runs the hops of one operation: attack, state check, and in the end the rightful success of both tenants
 /// on the very resources that were attacked.
-pub(crate) async fn run(arena: &Arena, operation: &Operation) -> Result<Vec<CaseOutcome>, Stop> {
-    let mut outcomes = Vec::new();
+pub(crate) async fn run(
+    arena: &Arena,
+    operation: &Operation,
+    outcomes: &mut Vec<CaseOutcome>,
+) -> Result<(), Stop> {
     let mut own = arena.fresh(&arena.acme, operation).await?;
     let mut foreign = arena.fresh(&arena.globex, operation).await?;
     let writes = operation.effect != Effect::Read;
@@ -74,42 +76,26 @@ pub(crate) async fn run(arena: &Arena, operation: &Operation) -> Result<Vec<Case
         let call = swapped.iter().fold(arena.call(operation, &attacker, &own, Class::Hop), |call, slot| {
             foreign.values.get(&slot.kind).into_iter().fold(call, |call, value| call.at(&slot.place, value))
         });
-        let answer = match arena.attack(call).await? {
-            Ok(answer) => answer,
-            Err(leak) => {
-                outcomes.push(case.failed(
-                    &arena.system.target.name,
-                    "nothing foreign in the answer",
-                    &leak,
-                    Vec::new(),
-                ));
-                continue;
-            }
-        };
-        let mut outcome = judge(arena, operation, case, &attacker, &own, &swapped, answer).await?;
+        let attacked = arena.attack(call).await?;
+        let (status, exchange) = (attacked.status, attacked.exchange.clone());
+        let mut outcome = judge(arena, operation, case, &attacker, &own, &swapped, attacked).await?;
         if writes {
-            let after = arena.snapshot(&[&own, &foreign]).await?;
-            let changes = before.changes(&after);
+            let changes = before.changes(&arena.snapshot(&[&own, &foreign]).await?);
             if !changes.is_empty() {
-                let exchanges = outcome.1;
-                let observed = format!("status {}, and the state changed: {}", outcome.2, listed(&changes));
-                outcome.0 = outcome.0.case.failed(
-                    &arena.system.target.name,
-                    "refused, and no change of state",
-                    &observed,
-                    exchanges,
-                );
+                let observed = format!("status {status}, and the state changed: {}", listed(&changes));
+                let expected = "refused, and no change of state";
+                outcome = outcome.case.failed(&arena.system.target.name, expected, &observed, vec![exchange]);
                 // What was attacked may be used up: the next hop needs its own.
                 own = arena.fresh(&arena.acme, operation).await?;
                 foreign = arena.fresh(&arena.globex, operation).await?;
                 before = arena.snapshot(&[&own, &foreign]).await?;
             }
         }
-        outcomes.push(outcome.0);
+        outcomes.push(outcome);
     }
     arena.control(operation, &arena.globex, &foreign).await?;
     arena.control(operation, &arena.acme, &own).await?;
-    Ok(outcomes)
+    Ok(())
 }
 
 /// The administrator of the own tenant; for what only an invitee may do, the own tenant's invitee.
@@ -120,7 +106,7 @@ fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
     arena.principal(Persona::OrgAdmin)
 }
 
-/// The verdict on the answer alone, with the evidence and the status for whoever looks at the state next.
+/// The verdict on the answer alone.
 async fn judge(
     arena: &Arena,
     operation: &Operation,
@@ -128,16 +114,18 @@ async fn judge(
     attacker: &Principal,
     own: &Fill,
     swapped: &[&Slot],
-    answer: Answer,
-) -> Result<(CaseOutcome, Vec<harness::exchange::Exchange>, u16), Stop> {
+    attacked: Attacked,
+) -> Result<CaseOutcome, Stop> {
     let target = &arena.system.target;
-    let status = answer.status;
-    let denials = &target.denials;
+    let (status, denials) = (attacked.status, &target.denials);
     let hidden = operation.visibility == Visibility::Hidden && !operation.allows(&Permission::Invitee);
     let denied = denials.hidden.contains(&status) || (!hidden && denials.forbidden.contains(&status));
-    let mut exchanges = vec![answer.exchange.clone()];
+    let mut exchanges = vec![attacked.exchange];
+    if let Some(leak) = attacked.leak {
+        return Ok(case.failed(&target.name, "nothing foreign in the answer", &leak, exchanges));
+    }
     if denied {
-        return Ok((case.passed(), exchanges, status));
+        return Ok(case.passed());
     }
     // Reading in one's own organisation about an id it does not have may answer with an empty list. Then the
     // answer for the foreign id must be the answer for an id that nobody has. In a foreign organisation there
@@ -147,28 +135,28 @@ async fn judge(
         let call = swapped.iter().fold(arena.call(operation, attacker, own, Class::Hop), |call, slot| {
             call.at(&slot.place, &Uuid::new_v4().to_string())
         });
-        let control = call.send().await?;
-        exchanges.push(control.exchange.clone());
-        if control.status == status && strings(&control.json()) == strings(&answer.json()) {
-            return Ok((case.passed(), exchanges, status));
+        let absent = arena.attack(call).await?;
+        exchanges.push(absent.exchange);
+        if absent.status == status && without_ids(&absent.body) == without_ids(&attacked.body) {
+            return Ok(case.passed());
         }
     }
     let expected = if hidden { "404, as if it were absent" } else { "403 or 404" };
     let observed = format!("status {status} for another tenant's {}", kinds(swapped));
-    Ok((case.failed(&target.name, expected, &observed, exchanges.clone()), exchanges, status))
+    Ok(case.failed(&target.name, expected, &observed, exchanges))
 }
 
 fn kinds(swapped: &[&Slot]) -> String {
     swapped.iter().map(|slot| slot.kind.as_str()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Everything a body says, ids that echo the request apart: strings that are no UUIDs, numbers and lengths.
-fn strings(value: &Value) -> Value {
+/// A body with its ids, which echo the request, made alike.
+fn without_ids(value: &Value) -> Value {
     match value {
         Value::String(text) if Uuid::parse_str(text).is_ok() => Value::String("<id>".to_owned()),
-        Value::Array(items) => Value::Array(items.iter().map(strings).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(without_ids).collect()),
         Value::Object(members) => {
-            Value::Object(members.iter().map(|(name, value)| (name.clone(), strings(value))).collect())
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), without_ids(value))).collect())
         }
         other => other.clone(),
     }

@@ -283,7 +283,8 @@ pub fn table<'o>(operations: impl IntoIterator<Item = &'o Operation>) -> String 
 }
 
 fn padded(words: &[&str]) -> String {
-    words.iter().map(|word| format!("{word:<16}")).collect::<String>().trim_end().to_owned()
+    let padded: Vec<String> = words.iter().map(|word| format!("{word:<16}")).collect();
+    padded.concat().trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! A route nobody wrote a line for: without annotations it fails by name, with them it is attacked.
+#![expect(clippy::unwrap_used, reason = "what a stand-in cannot do is a failed test")]
 
 use std::sync::Arc;
 
-use access_service::SecurityPolicy;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use fixtures::Embedded;
+use fixtures::{Embedded, SecurityPolicy};
 use harness::host;
 use harness::run::Run;
 use harness::suite::Suite;

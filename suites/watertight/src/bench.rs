@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use access_service::SecurityPolicy;
 use comfy_table::{CellAlignment, Table, presets};
-use fixtures::Embedded;
+use fixtures::{Embedded, SecurityPolicy};
 use harness::leak::{Canary, Entitlement, LeakDetector, random_code};
 use harness::run::{Run, out_folder};
 use harness::stores::EmbeddedDynamoDb;
@@ -71,7 +70,8 @@ fn scans() -> Vec<Duration> {
         detector.learn(&theirs, "team", &random_code(32));
     }
     let entitlement = Entitlement::of(&ours);
-    let body: String = (0..32).map(|_| format!("{{\"id\":\"{}\"}}", random_code(22))).collect();
+    let ids: Vec<String> = (0..32).map(|_| format!("{{\"id\":\"{}\"}}", random_code(22))).collect();
+    let body = ids.concat();
     let mut found = 0;
     let times = (0..SCANS)
         .map(|_| {

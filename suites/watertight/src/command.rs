@@ -12,16 +12,11 @@ use clap::{Parser, Subcommand};
 #[command(version, max_term_width = 100)]
 pub struct Arguments {
     /// Target file; without one the embedded reference system is started and tested.
-    #[arg(long, global = true, env = fixtures::TARGET_VARIABLE, value_name = "FILE", value_parser = target_file)]
+    #[arg(long, global = true, env = fixtures::TARGET_VARIABLE, value_name = "FILE")]
     pub target: Option<PathBuf>,
 
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// `embedded` is spelt like a file, but means none.
-fn target_file(text: &str) -> Result<PathBuf, std::convert::Infallible> {
-    Ok(PathBuf::from(text))
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,11 +13,12 @@ const PROFILE: &str = "demo";
 
 pub async fn demo(target: Option<&Path>) -> Result<Exit, CommandError> {
     let session = Session::open(target).await?;
-    let work = async {
-        integration::run(&session).await?;
-        security::run(&session, None).await?;
-        load::run(&session, PROFILE).await
-    };
-    session.part(work).await?;
-    session.close()
+    let done = all(&session).await;
+    session.close(&done)
+}
+
+async fn all(session: &Session) -> Result<(), CommandError> {
+    session.part(integration::run(session)).await?;
+    session.part(security::run(session, None)).await?;
+    load::run(session, PROFILE).await
 }

@@ -69,6 +69,9 @@ pub enum CommandError {
         /// What the system said.
         source: io::Error,
     },
+    /// Ctrl-C.
+    #[error("interrupted; what was created is removed, and the report shows what had been observed")]
+    Interrupted,
     /// Nothing matches what was asked for.
     #[error("{0}")]
     Nothing(String),

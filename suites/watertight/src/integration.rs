@@ -22,8 +22,8 @@ const TESTS_FAILED: i32 = 101;
 
 pub async fn integration(target: Option<&Path>) -> Result<Exit, CommandError> {
     let session = Session::open(target).await?;
-    session.part(run(&session)).await?;
-    session.close()
+    let done = session.part(run(&session)).await;
+    session.close(&done)
 }
 
 /// Runs the suite on the session's target.
@@ -42,9 +42,9 @@ pub async fn run(session: &Session) -> Result<(), CommandError> {
     tests
         .watch(command, session.run.folder(), |passed| {
             if passed {
-                counts.0 += 1
+                counts.0 += 1;
             } else {
-                counts.1 += 1
+                counts.1 += 1;
             }
             bar.inc(1);
         })

@@ -14,11 +14,11 @@ pub async fn load(target: Option<&Path>, profile: &str) -> Result<Exit, CommandE
     // Before anything is started: an unknown profile is no reason to start a target.
     Profile::named(profile)?;
     let session = Session::open(target).await?;
-    session.part(run(&session, profile)).await?;
-    session.close()
+    let done = run(&session, profile).await;
+    session.close(&done)
 }
 
-/// Runs the suite with a profile.
+/// Runs the suite with a profile. At Ctrl-C it stops and cleans up by itself.
 pub async fn run(session: &Session, profile: &str) -> Result<(), CommandError> {
     let profile = Profile::named(profile)?;
     let suite = Suite::begin("load", session.system(), Some(&profile.name))?;
@@ -27,12 +27,12 @@ pub async fn run(session: &Session, profile: &str) -> Result<(), CommandError> {
         bar.set_position(progress.requests);
         bar.set_message(shown(&progress));
     })
-    .await?;
+    .await;
     suite.leave()?;
-    let rate = if result.seconds > 0.0 { result.requests as f64 / result.seconds } else { 0.0 };
+    let result = result.inspect_err(|_| bar.finish_and_clear())?;
     let line = format!(
-        "{} requests, {rate:.0} a second, p95 {:.1} ms, {} failures, {} leaks",
-        result.requests, result.latency.p95_ms, result.failures, result.leaks
+        "{} requests in {:.0} s, p95 {:.1} ms, {} failures, {} leaks",
+        result.requests, result.seconds, result.latency.p95_ms, result.failures, result.leaks
     );
     finish(&bar, "load", &line);
     Ok(())

@@ -24,6 +24,7 @@ use command::{Arguments, Command};
 use error::CommandError;
 
 fn main() -> ExitCode {
+    session::end_at_interrupt();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

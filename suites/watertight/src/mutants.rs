@@ -6,9 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use access_service::SecurityPolicy;
 use fixtures::weakness::{self, Weakness, matches};
-use fixtures::{Embedded, POLICY_VARIABLE};
+use fixtures::{Embedded, POLICY_VARIABLE, SecurityPolicy};
 use harness::record::{Record, WeaknessResult};
 use harness::run::Run;
 use harness::suite::Suite;
@@ -32,8 +31,8 @@ pub async fn mutants(full: bool, only: Option<&str>) -> Result<Exit, CommandErro
         return Err(CommandError::Nothing(format!("no weakness matches '{}'", only.unwrap_or_default())));
     }
     let session = Session::open(None).await?;
-    session.part(run(&session, &weaknesses, full, only.is_none())).await?;
-    session.close()
+    let done = session.part(run(&session, &weaknesses, full, only.is_none())).await;
+    session.close(&done)
 }
 
 async fn run(

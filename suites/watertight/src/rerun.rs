@@ -16,8 +16,8 @@ pub async fn rerun(target: Option<&Path>, finding: &str) -> Result<Exit, Command
     let pattern = if check.starts_with("leak/") { format!("*/{operation}/*") } else { check };
     println!("finding {finding}: running {pattern} again");
     let session = Session::open(target).await?;
-    session.part(security::run(&session, Some(&pattern))).await?;
-    session.close()
+    let done = session.part(security::run(&session, Some(&pattern))).await;
+    session.close(&done)
 }
 
 /// The check and operation of a finding, from the newest run that has it.

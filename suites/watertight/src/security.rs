@@ -14,8 +14,8 @@ use crate::session::Session;
 
 pub async fn security(target: Option<&Path>, only: Option<&str>) -> Result<Exit, CommandError> {
     let session = Session::open(target).await?;
-    session.part(run(&session, only)).await?;
-    session.close()
+    let done = session.part(run(&session, only)).await;
+    session.close(&done)
 }
 
 /// Runs the suite, or the part of it that matches a pattern.

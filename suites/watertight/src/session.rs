@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fixtures::Selected;
 use harness::run::{Run, out_folder};
@@ -46,26 +47,47 @@ impl Session {
         &self.selected.system
     }
 
-    /// Does a part of the run. Ctrl-C ends it at once and removes what it had created; the report then shows
-    /// what had been observed.
+    /// Does a part of the run. Ctrl-C ends it at once and removes what it had created.
     pub async fn part<T>(
         &self,
         work: impl Future<Output = Result<T, CommandError>>,
-    ) -> Result<Option<T>, CommandError> {
-        tokio::select! {
-            done = work => done.map(Some),
+    ) -> Result<T, CommandError> {
+        UNDER_WAY.store(true, Ordering::Relaxed);
+        let done = tokio::select! {
+            done = work => done,
             _ = tokio::signal::ctrl_c() => {
-                eprintln!("interrupted: removing what was created");
-                sweep::run_folder(self.run.folder(), self.system()).await?;
-                Ok(None)
+                sweep::run_folder(self.run.folder(), self.system()).await.and(Err(CommandError::Interrupted))
             }
-        }
+        };
+        UNDER_WAY.store(false, Ordering::Relaxed);
+        done
     }
 
-    /// Ends the run: renders the report, prints the summary, gives the exit code.
-    pub fn close(self) -> Result<Exit, CommandError> {
-        rendered(self.run.folder())
+    /// Ends the run: renders the report, prints the summary, gives the exit code. What stopped the run half
+    /// way is trouble, and the report shows what had been observed; a finding among that outranks it.
+    pub fn close(self, done: &Result<(), CommandError>) -> Result<Exit, CommandError> {
+        if let Err(error) = done {
+            eprintln!("error: {error}");
+        }
+        let exit = rendered(self.run.folder())?;
+        Ok(if done.is_err() && exit == Exit::Pass { Exit::Trouble } else { exit })
     }
+}
+
+/// Whether a part is under way, which ends itself at Ctrl-C.
+static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+
+/// What a shell makes of a program that Ctrl-C ended: 128 and the number of SIGINT.
+const ENDED_BY_INTERRUPT: i32 = 130;
+
+/// Says what Ctrl-C does outside of parts and load runs: it ends the command. Goose keeps the first handler
+/// of the process, so this comes before everything else.
+pub fn end_at_interrupt() {
+    suites_load::interrupt::otherwise(|| {
+        if !UNDER_WAY.load(Ordering::Relaxed) {
+            std::process::exit(ENDED_BY_INTERRUPT);
+        }
+    });
 }
 
 /// Renders the report of a run again; the latest without a folder.

@@ -49,7 +49,7 @@ pub async fn run_folder(folder: &Path, system: &System) -> Result<usize, Command
                 removed += 1;
             }
             Err(error) => {
-                left.push(format!("{} {}: {error}", thing.kind, thing.id.as_deref().unwrap_or("without id")))
+                left.push(format!("{} {}: {error}", thing.kind, thing.id.as_deref().unwrap_or("without id")));
             }
         }
     }
@@ -69,7 +69,9 @@ async fn remove(system: &System, thing: &Outstanding) -> Result<(), CommandError
         if ids.is_empty() {
             // The answer never came: the name holds the canary, and the item that has the name has the id.
             items.extend(table.mentioning(&[thing.tenant.as_str()]).await?);
-            ids.extend(items.iter().filter_map(|item| item.get("organisationId")?.as_str().map(str::to_owned)));
+            ids.extend(
+                items.iter().filter_map(|item| item.get("organisationId")?.as_str().map(str::to_owned)),
+            );
         }
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         items.extend(table.belonging_to(&ids, Volatile::Included).await?);

@@ -129,9 +129,8 @@ fn an_unknown_load_profile_is_answered_with_the_known_ones() {
 fn impostor(status: StatusCode) -> String {
     let folder = tempfile::tempdir().unwrap();
     let run: &'static harness::run::Run = Box::leak(Box::new(harness::run::Run::at(folder.path()).unwrap()));
-    let embedded = host::handle()
-        .unwrap()
-        .block_on(fixtures::Embedded::start(run, access_service::SecurityPolicy::default()));
+    let embedded =
+        host::handle().unwrap().block_on(fixtures::Embedded::start(run, fixtures::SecurityPolicy::default()));
     let document = embedded.unwrap().system.document.clone();
     serve(
         publishing(document)

@@ -9,7 +9,7 @@ use harness::identity::Principal;
 use harness::world::{Stop, World};
 
 async fn events(world: &World, tenant: &Tenant, reader: &Principal) -> Result<Vec<Value>, Stop> {
-    let call = world.api.call("audit-list").as_(reader).org(&tenant.org).query("limit", 100);
+    let call = world.api.call("audit-list").as_(reader).org(&tenant.org).query("limit", &100);
     Ok(call.send().await?.expect(200)?.array_at("/items")?)
 }
 

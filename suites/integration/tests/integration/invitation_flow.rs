@@ -90,7 +90,7 @@ fn an_invited_person_becomes_a_member_with_role_and_team(#[context] context: Con
         }
 
         world.step("8. The audit log tells of every operation, once");
-        let events = world.api.call("audit-list").as_(&admin).org(&acme.org).query("limit", 100);
+        let events = world.api.call("audit-list").as_(&admin).org(&acme.org).query("limit", &100);
         let events = events.send().await?.expect(200)?.array_at("/items")?;
         let count = |event: &str, action: &str, resource: &str| {
             events.iter().filter(|e| e["eventType"] == event && e["action"] == action && e["resourceId"] == resource).count()

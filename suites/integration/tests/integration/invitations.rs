@@ -137,7 +137,7 @@ fn of_twenty_concurrent_acceptances_one_succeeds(#[context] context: Context) {
         let accepted = statuses.iter().filter(|status| **status == 200).count();
         world.must(accepted == 1, format!("exactly one 200, found {statuses:?}"))?;
 
-        let events = world.api.call("audit-list").as_(&admin).org(&acme.org).query("limit", 100);
+        let events = world.api.call("audit-list").as_(&admin).org(&acme.org).query("limit", &100);
         let events = events.send().await?.expect(200)?.array_at("/items")?;
         let successes =
             events.iter().filter(|e| e["action"] == "ACCEPT" && e["outcome"] == "SUCCESS").count();
