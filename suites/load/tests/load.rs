@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fixtures::SecurityPolicy;
 use harness::record::{LoadResult, Record, Severity};
 use harness::run::Run;
 use harness::suite::Suite;
