@@ -50,7 +50,7 @@ check-target: build ## is the target file understood, and does the target answer
 	@$(WATERTIGHT) check-target $(target)
 
 test: ## every test of the workspace
-	@$(CARGO) test --workspace
+	@$(CARGO) test --workspace --no-fail-fast
 
 integration: ## the integration suite alone  [TARGET=]
 	@$(if $(TARGET),WATERTIGHT_TARGET='$(target_file)' )$(CARGO) test -p suites-integration

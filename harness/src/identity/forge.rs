@@ -43,7 +43,7 @@ const WELL_PAST: u64 = 3600;
 pub const FORGERIES: &[Forgery] = &[
     Forgery {
         id: "no-token",
-        what: "no Authorization header",
+        what: "a request without a token",
         cwe: 306,
         asvs: "8.2.1",
         make: |_, _| Ok(None),

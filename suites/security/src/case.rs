@@ -27,6 +27,8 @@ pub struct Case {
     pub reference: Reference,
     /// How bad its success is.
     pub severity: Severity,
+    /// What a finding is called, in one sentence for a reader who was not there.
+    pub title: String,
     /// What an attacker gains by its success.
     pub gain: String,
 }
@@ -59,7 +61,7 @@ impl Case {
         let reference = self.reference;
         let finding = Finding {
             id: self.path.replace('/', "."),
-            title: format!("{}: {observed}", self.operation),
+            title: self.title.clone(),
             check: self.path.clone(),
             suite: "security".to_owned(),
             operation: self.operation.clone(),

@@ -14,6 +14,7 @@ pub(crate) fn case(route: &Unannotated) -> Case {
         operation: route.route.clone(),
         reference: REFERENCE,
         severity: Severity::Medium,
+        title: format!("{} is served without saying what it is", route.route),
         gain: "uses a route that nobody has tested".to_owned(),
     }
 }

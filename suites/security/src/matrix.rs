@@ -27,6 +27,7 @@ fn case(operation: &Operation, persona: Persona, relation: Relation) -> Case {
         operation: operation.name.clone(),
         reference: REFERENCE,
         severity: if operation.effect == Effect::Read { Severity::High } else { Severity::Critical },
+        title: format!("{} does not treat {} as it must", operation.name, persona.label()),
         gain: format!("{} as {} without the right to", operation.name, persona.label()),
     }
 }

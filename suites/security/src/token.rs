@@ -23,7 +23,8 @@ fn case(operation: &Operation, forgery: &Forgery) -> Case {
         operation: operation.name.clone(),
         reference: Reference { cwe: forgery.cwe, owasp: "API2", asvs: forgery.asvs },
         severity: Severity::Critical,
-        gain: format!("{} with {}", operation.name, forgery.what),
+        title: format!("{} accepts {}", operation.name, forgery.what),
+        gain: format!("uses {} in the name of anyone", operation.name),
     }
 }
 

@@ -33,7 +33,7 @@ pub async fn run(session: &Session) -> Result<(), CommandError> {
         return Ok(());
     };
     let bar = bar("integration", None);
-    let mut command = tests.command(session.run.folder());
+    let mut command = tests.command(session.run.folder(), fixtures::seeded().as_deref());
     match &session.target {
         Some(target) => command.env(TARGET_VARIABLE, target),
         None => command.env_remove(TARGET_VARIABLE),
@@ -85,10 +85,13 @@ impl Tests {
         }
     }
 
-    /// The tests as a command that records into a run folder.
-    pub fn command(&self, run_folder: &Path) -> Command {
+    /// The tests as a command that records into a run folder, on an embedded target with this weakness.
+    pub fn command(&self, run_folder: &Path, weakness: Option<&str>) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(&self.folder).env(RUN_VARIABLE, run_folder).env_remove(POLICY_VARIABLE);
+        if let Some(weakness) = weakness {
+            command.env(POLICY_VARIABLE, weakness);
+        }
         // Snapshots are compared here, never written.
         command.env("INSTA_UPDATE", "no").env_remove("RUST_BACKTRACE");
         command

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fixtures::weakness::{self, Weakness, matches};
-use fixtures::{Embedded, POLICY_VARIABLE, SecurityPolicy};
+use fixtures::{Embedded, SecurityPolicy};
 use harness::record::{Record, WeaknessResult};
 use harness::run::Run;
 use harness::suite::Suite;
@@ -109,10 +109,7 @@ async fn judged(
     let named = whole.clone().only(|path| expects("security", path));
     caught_by.extend(failed(&embedded, &named).await?);
     if let Some(tests) = tests {
-        let mut command = tests.command(&folder);
-        if weakness.is_some() {
-            command.env(POLICY_VARIABLE, id);
-        }
+        let command = tests.command(&folder, weakness.map(|_| id));
         tests.watch(command, &folder, |_| {}).await?;
         caught_by.extend(failed_tests(&folder)?.into_iter().map(|test| format!("integration:{test}")));
     }

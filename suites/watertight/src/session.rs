@@ -28,7 +28,7 @@ impl Session {
         let run = Run::create(&out_folder())?.work_in();
         let target = target.filter(|target| *target != Path::new("embedded"));
         println!("run {}  seed {}", run.id(), run.seed());
-        let selected = fixtures::target(target, None).await?;
+        let selected = fixtures::target(target).await?;
         let system = &selected.system;
         println!(
             "target {} at {}, {} operations",
@@ -36,6 +36,9 @@ impl Session {
             system.target.base_url,
             system.contract.len()
         );
+        if let Some(weakness) = fixtures::seeded() {
+            println!("  with the weakness {weakness}");
+        }
         for store in &system.target.stores {
             println!("  {store}");
         }
