@@ -50,7 +50,7 @@ fn case(operation: &Operation, swapped: &[&Slot]) -> Case {
         operation: operation.name.clone(),
         reference: REFERENCE,
         severity: if operation.effect == Effect::Read { Severity::High } else { Severity::Critical },
-        title: format!("{} takes another tenant's {}", operation.name, kinds(swapped)),
+        title: format!("{} accepts another tenant's {}", operation.name, kinds(swapped)),
         gain: match operation.effect {
             Effect::Read => format!("reads another tenant's data with {}", operation.name),
             Effect::Write | Effect::Consume => {
