@@ -22,7 +22,6 @@ use crate::exchange::{Class, Exchange};
 use crate::leak::{Leak, LeakDetector};
 use crate::record::{Finding, Record, Severity};
 use crate::run::{Run, RunError};
-use crate::system::System;
 use crate::target::Target;
 
 pub use answer::{Answer, Unexpected};
@@ -117,6 +116,23 @@ pub enum ClientError {
     Http(#[from] reqwest::Error),
 }
 
+/// What all clients of one target share.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The run everything is recorded in.
+    pub run: &'static Run,
+    /// Where requests go.
+    pub target: Arc<Target>,
+    /// What can be asked for.
+    pub contract: Arc<Contract>,
+    /// What responses are searched for.
+    pub leaks: LeakDetector,
+    /// What was sent.
+    pub coverage: Arc<Coverage>,
+    /// The HTTP client, see [`http_client`].
+    pub http: reqwest::Client,
+}
+
 /// A client of one target, for one suite.
 #[derive(Clone, Debug)]
 pub struct Api {
@@ -126,12 +142,7 @@ pub struct Api {
 #[derive(Debug)]
 struct Inner {
     suite: String,
-    target: Arc<Target>,
-    contract: Arc<Contract>,
-    run: &'static Run,
-    http: reqwest::Client,
-    leaks: LeakDetector,
-    coverage: Arc<Coverage>,
+    connection: Connection,
     sent: AtomicU64,
     leaked: Mutex<Vec<String>>,
     exchanges: Mutex<Vec<String>>,
@@ -161,16 +172,11 @@ pub fn http_client(target: &Target) -> Result<reqwest::Client, ClientError> {
 }
 
 impl Api {
-    /// A client of a system. `suite` names the files its records go to.
-    pub fn new(suite: &str, system: &System) -> Api {
+    /// A client that records for a suite, in files of its name.
+    pub fn new(suite: &str, connection: Connection) -> Api {
         let inner = Inner {
             suite: suite.to_owned(),
-            target: system.target.clone(),
-            contract: system.contract.clone(),
-            run: system.run,
-            http: system.http.clone(),
-            leaks: system.leaks.clone(),
-            coverage: system.coverage.clone(),
+            connection,
             sent: AtomicU64::new(0),
             leaked: Mutex::default(),
             exchanges: Mutex::default(),
@@ -185,12 +191,12 @@ impl Api {
 
     /// The contract.
     pub fn contract(&self) -> &Contract {
-        &self.inner.contract
+        &self.inner.connection.contract
     }
 
     /// The target.
     pub fn target(&self) -> &Target {
-        &self.inner.target
+        &self.inner.connection.target
     }
 
     /// The suite this client records for.
@@ -200,18 +206,20 @@ impl Api {
 
     /// The leak detector.
     pub fn leaks(&self) -> &LeakDetector {
-        &self.inner.leaks
+        &self.inner.connection.leaks
     }
 
     /// What was sent so far.
     pub fn coverage(&self) -> &Coverage {
-        &self.inner.coverage
+        &self.inner.connection.coverage
     }
 
     /// Writes what was sent since the last flush into the run's records.
     pub fn flush_coverage(&self) -> Result<(), RunError> {
-        for cell in self.inner.coverage.take_new(&self.inner.suite, &self.inner.target.name) {
-            self.inner.run.record(&self.inner.suite, &Record::Coverage(cell))?;
+        for cell in
+            self.inner.connection.coverage.take_new(&self.inner.suite, &self.inner.connection.target.name)
+        {
+            self.inner.connection.run.record(&self.inner.suite, &Record::Coverage(cell))?;
         }
         Ok(())
     }
@@ -229,13 +237,13 @@ impl Api {
     /// Appends an exchange to the run.
     pub fn record_exchange(&self, exchange: &Exchange) -> Result<(), RunError> {
         self.inner.exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.id.clone());
-        self.inner.run.exchange(&self.inner.suite, exchange)
+        self.inner.connection.run.exchange(&self.inner.suite, exchange)
     }
 
     /// Counts one more request against the budget.
     fn spend(&self) -> Result<(), CallError> {
         let spent = self.inner.sent.fetch_add(1, Ordering::Relaxed);
-        match self.inner.target.limits.max_requests {
+        match self.inner.connection.target.limits.max_requests {
             Some(budget) if spent >= budget => Err(CallError::Budget(budget)),
             _ => Ok(()),
         }
@@ -252,7 +260,7 @@ impl Api {
             check: format!("leak/{operation}/{}", exchange.principal),
             suite: self.inner.suite.clone(),
             operation: operation.clone(),
-            target: self.inner.target.name.clone(),
+            target: self.inner.connection.target.name.clone(),
             severity: Severity::High,
             cwe: 639,
             owasp: "API1".to_owned(),
@@ -262,7 +270,7 @@ impl Api {
             observed: leak.to_string(),
             exchanges: vec![exchange.clone()],
         };
-        self.inner.run.record(&self.inner.suite, &Record::Finding(finding))
+        self.inner.connection.run.record(&self.inner.suite, &Record::Finding(finding))
     }
 }
 

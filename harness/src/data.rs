@@ -1,6 +1,7 @@
 //! Data managers, one per domain: what a test needs is created through the API, entered in the ledger
 //! first, and removed at the end.
 
+mod cleanup;
 mod invitations;
 mod ledger;
 mod organisations;
@@ -8,19 +9,20 @@ mod roles;
 mod teams;
 mod users;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::client::{Answer, Api, Call, CallError, Unexpected};
 use crate::contract::{Place, SlotKind};
-use crate::exchange::Class;
 use crate::identity::Principal;
 use crate::leak::{Canary, TenantKey, random_code};
 use crate::run::RunError;
-use crate::stores::{Item, StoreError, Volatile, key_of};
+use crate::stores::StoreError;
 use crate::system::System;
 use crate::target::Capability;
 use crate::wait::TimedOut;
 
+pub use cleanup::sweep;
 pub use invitations::{Invitation, Invitations};
 pub use ledger::{Entry, Ledger, LedgerLine, Outstanding};
 pub use organisations::Organisations;
@@ -43,6 +45,14 @@ pub enum DataError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] RunError),
+    /// The ledger of another run.
+    #[error("cannot use the ledger in {folder}: {source}")]
+    Unreadable {
+        /// The run's folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The target cannot do what is needed.
     #[error("the target has no capability '{0}'")]
     Lacks(Capability),
@@ -90,7 +100,6 @@ struct Made {
     entry: Entry,
     kind: SlotKind,
     id: String,
-    org: String,
 }
 
 impl Data {
@@ -173,7 +182,7 @@ impl Data {
         let org = if kind == SlotKind::Org { id } else { org };
         self.ledger.created(entry, id, org)?;
         self.system.leaks.learn(tenant, kind.as_str(), id);
-        let made = Made { entry, kind, id: id.to_owned(), org: org.to_owned() };
+        let made = Made { entry, kind, id: id.to_owned() };
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
         Ok(())
     }
@@ -193,64 +202,14 @@ impl Data {
         if made.is_empty() {
             return Ok(());
         }
-        match &self.system.table {
-            Some(table) => {
-                let left = self.belonging(&made).await?;
-                let keys: Vec<_> = left.iter().filter_map(key_of).collect();
-                table.delete(&keys).await?;
-                self.verify_cleanup(&made).await?;
-            }
-            None => self.remove_through_api(&made).await?,
-        }
+        let of_kind = |kind: SlotKind| -> Vec<&str> {
+            made.iter().filter(|made| made.kind == kind).map(|made| made.id.as_str()).collect()
+        };
+        cleanup::remove(&self.system, &of_kind(SlotKind::Org), &of_kind(SlotKind::User)).await?;
         for made in made.iter().rev() {
             self.ledger.removed(made.entry)?;
         }
         Ok(())
-    }
-
-    /// The items of the organisations and users that were made.
-    async fn belonging(&self, made: &[Made]) -> Result<Vec<Item>, StoreError> {
-        let roots: Vec<&str> = made
-            .iter()
-            .filter(|made| matches!(made.kind, SlotKind::Org | SlotKind::User))
-            .map(|made| made.id.as_str())
-            .collect();
-        match &self.system.table {
-            Some(table) => table.belonging_to(&roots, Volatile::Included).await,
-            None => Ok(Vec::new()),
-        }
-    }
-
-    async fn verify_cleanup(&self, made: &[Made]) -> Result<(), DataError> {
-        let left = self.belonging(made).await?;
-        if left.is_empty() {
-            return Ok(());
-        }
-        let names = left.iter().filter_map(key_of).map(|key| format!("{} {}", key.partition, key.sort));
-        Err(DataError::Left(names.collect()))
-    }
-
-    async fn remove_through_api(&self, made: &[Made]) -> Result<(), DataError> {
-        let admin = self.platform_admin()?;
-        let mut left = Vec::new();
-        // Organisations first: a user may be the last administrator of one that still stands.
-        let of_kind = |kind| made.iter().rev().filter(move |made| made.kind == kind);
-        for made in of_kind(SlotKind::Org).chain(of_kind(SlotKind::User)) {
-            let call = match made.kind {
-                SlotKind::Org => self.api.call("org-delete").org(&made.org),
-                _ => self
-                    .api
-                    .call("user-status-set")
-                    .user(&made.id)
-                    .json(serde_json::json!({ "status": "DELETED" })),
-            };
-            let answer = call.as_(&admin).class(Class::Cleanup).send().await?;
-            // 404: the test itself removed it.
-            if !(answer.status < 300 || answer.status == 404) {
-                left.push(answer.unexpected("2xx or 404", &answer.status.to_string()).to_string());
-            }
-        }
-        if left.is_empty() { Ok(()) } else { Err(DataError::Left(left)) }
     }
 
     /// Leaves everything where it is, for a look at it. Says how to look and how to remove it.

@@ -29,6 +29,8 @@ use crate::exchange::Exchange;
 use crate::record::Record;
 use crate::seed::{NotASeed, Seed};
 
+pub(crate) use parent::lives;
+
 /// The variable that names the run's folder; the command sets it for the processes it starts.
 pub const RUN_VARIABLE: &str = "WATERTIGHT_RUN";
 /// The variable that fixes the seed.

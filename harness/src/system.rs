@@ -6,7 +6,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::client::{Api, ClientError, Coverage, http_client};
+use crate::client::{Api, ClientError, Connection, Coverage, http_client};
 use crate::contract::{Contract, ContractError};
 use crate::identity::{Issuer, JwksServer, KeyError, Keys, Principal};
 use crate::leak::{Entitlement, LeakDetector};
@@ -135,7 +135,7 @@ pub struct System {
     /// What all clients of it sent.
     pub coverage: Arc<Coverage>,
     /// The connections all clients of it share.
-    pub(crate) http: reqwest::Client,
+    http: reqwest::Client,
 }
 
 impl System {
@@ -168,7 +168,15 @@ impl System {
 
     /// A client that records for a suite.
     pub fn api(&self, suite: &str) -> Api {
-        Api::new(suite, self)
+        let connection = Connection {
+            run: self.run,
+            target: self.target.clone(),
+            contract: self.contract.clone(),
+            leaks: self.leaks.clone(),
+            coverage: self.coverage.clone(),
+            http: self.http.clone(),
+        };
+        Api::new(suite, connection)
     }
 
     /// The platform administrator, when the harness can sign tokens.

@@ -149,18 +149,20 @@ impl Call {
     /// the response with [`Pending::leak`] and records what is worth keeping.
     pub fn prepare(self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
         let inner = &self.api.inner;
-        let target = &inner.target;
-        let operation = inner.contract.get(&self.operation).ok_or_else(|| CallError::NoSuchOperation {
-            operation: self.operation.clone(),
-            target: target.name.clone(),
+        let target = &inner.connection.target;
+        let operation = inner.connection.contract.get(&self.operation).ok_or_else(|| {
+            CallError::NoSuchOperation { operation: self.operation.clone(), target: target.name.clone() }
         })?;
         self.permit(operation)?;
         let request = Request::build(target, operation, &self.values)?;
         let authorization = self.principal.credential.header()?;
-        let id = inner.run.next_request_id();
+        let id = inner.connection.run.next_request_id();
 
-        let mut builder =
-            inner.http.request(operation.method.clone(), request.url.clone()).header(REQUEST_ID, &id);
+        let mut builder = inner
+            .connection
+            .http
+            .request(operation.method.clone(), request.url.clone())
+            .header(REQUEST_ID, &id);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
@@ -175,14 +177,14 @@ impl Call {
         }
 
         self.api.spend()?;
-        inner.coverage.count(&operation.name, &self.principal.label, self.class);
+        inner.connection.coverage.count(&operation.name, &self.principal.label, self.class);
         let method = operation.method.clone();
         let Call { api, operation, principal, class, .. } = self;
         Ok((builder, Pending { api, id, operation, method, principal, class, request, authorization }))
     }
 
     fn permit(&self, operation: &Operation) -> Result<(), CallError> {
-        let target = &self.api.inner.target;
+        let target = &self.api.inner.connection.target;
         if target.read_only && operation.effect != Effect::Read {
             return Err(CallError::ReadOnly {
                 operation: operation.name.clone(),

@@ -65,7 +65,7 @@ impl Pending {
             .collect();
         let places = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let places = std::iter::once(("body", received.body.as_str())).chain(places);
-        self.api.inner.leaks.scan(&self.principal.entitlement, &sent, places)
+        self.api.inner.connection.leaks.scan(&self.principal.entitlement, &sent, places)
     }
 
     /// The exchange, redacted: with the response, or with the reason why none came. `millis` is the time from
@@ -104,7 +104,7 @@ impl Pending {
         let mut headers: BTreeMap<String, String> =
             filled.map(|(name, value)| (name.clone(), redact_text(value, secrets))).collect();
         headers.insert(REQUEST_ID.to_owned(), self.id.clone());
-        for (name, value) in &self.api.inner.target.headers {
+        for (name, value) in &self.api.inner.connection.target.headers {
             headers.insert(name.clone(), redacted(value.reveal()));
         }
         if self.request.body.is_some() {
@@ -119,7 +119,9 @@ impl Pending {
     /// What must not be recorded wherever it stands.
     fn secrets(&self) -> Vec<String> {
         let mut secrets = self.request.secrets.clone();
-        secrets.extend(self.api.inner.target.headers.values().map(|secret| secret.reveal().to_owned()));
+        secrets.extend(
+            self.api.inner.connection.target.headers.values().map(|secret| secret.reveal().to_owned()),
+        );
         if let Some(authorization) = &self.authorization {
             let value = authorization.reveal();
             secrets.push(value.strip_prefix("Bearer ").unwrap_or(value).to_owned());

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::contract::SlotKind;
 use crate::leak::TenantKey;
-use crate::run::{Run, RunError};
+use crate::run::{self, Run, RunError};
 use crate::target::Target;
 
 /// An entry's number, unique within its process.
@@ -126,6 +126,12 @@ pub struct Outstanding {
 }
 
 impl Outstanding {
+    /// Whether the process that made it is still at work, so that it is not left over but in use.
+    pub(super) fn is_in_use(&self) -> bool {
+        let pid = self.file.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        pid.is_some_and(run::lives)
+    }
+
     /// All that a run folder's ledger holds and that was not removed. A line cut short by a kill is passed
     /// over: its request was never sent.
     pub fn of_run(folder: &Path) -> std::io::Result<Vec<Outstanding>> {

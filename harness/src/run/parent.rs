@@ -1,4 +1,4 @@
-//! Finding the run that all processes of one `cargo test` share, by their common parent.
+//! Other processes: the parent by which those of one `cargo test` find their common run, and who still lives.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,12 @@ fn parent() -> Option<String> {
     let start = start_of(&mut system, parent)?;
     let name = system.process(parent)?.name().to_string_lossy();
     name.starts_with("cargo").then(|| format!("{parent}-{start}"))
+}
+
+/// Whether another process than this one is alive under a pid.
+pub(crate) fn lives(pid: u32) -> bool {
+    let Ok(mut system) = System::new() else { return false };
+    pid != std::process::id() && start_of(&mut system, Pid::from_u32(pid)).is_some()
 }
 
 fn refresh(system: &mut System, pid: Pid) {

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use fixtures::weakness::CatalogueError;
 use fixtures::{EmbeddedError, SelectError};
-use harness::client::CallError;
+use harness::data::DataError;
 use harness::host::NoRuntime;
 use harness::run::RunError;
-use harness::stores::StoreError;
 use reports::ReportError;
 use suites_load::{LoadError, ProfileError};
 
@@ -39,12 +38,9 @@ pub enum CommandError {
     /// A load profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// A request of the command itself.
+    /// What was created could not be removed.
     #[error(transparent)]
-    Call(#[from] CallError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    Data(#[from] DataError),
     /// A process could not be started or listened to.
     #[error("cannot run {what}: {source}")]
     Process {
@@ -75,7 +71,4 @@ pub enum CommandError {
     /// Nothing matches what was asked for.
     #[error("{0}")]
     Nothing(String),
-    /// Something that was to be removed is still there.
-    #[error("{} things could not be removed:\n  {}", .0.len(), .0.join("\n  "))]
-    Left(Vec<String>),
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fixtures::Selected;
+use harness::data;
 use harness::run::{Run, out_folder};
 use harness::system::System;
 use harness::verdict::Exit;
 
 use crate::error::CommandError;
-use crate::sweep;
 
 /// A run under way.
 #[derive(Debug)]
@@ -59,7 +59,8 @@ impl Session {
         let done = tokio::select! {
             done = work => done,
             _ = tokio::signal::ctrl_c() => {
-                sweep::run_folder(self.run.folder(), self.system()).await.and(Err(CommandError::Interrupted))
+                data::sweep(self.system(), self.run.folder()).await?;
+                Err(CommandError::Interrupted)
             }
         };
         UNDER_WAY.store(false, Ordering::Relaxed);

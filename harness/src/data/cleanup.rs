@@ -1,0 +1,123 @@
+//! Removing what was made: past the target where its store is at hand, so that nothing is left; otherwise
+//! through its API, where soft-deleted items and the audit log stay behind.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{DataError, Outstanding};
+use crate::client::Api;
+use crate::exchange::Class;
+use crate::identity::Principal;
+use crate::stores::{Table, Volatile, key_of};
+use crate::system::System;
+use crate::target::Capability;
+
+/// The name under which what is sent is recorded.
+const SUITE: &str = "cleanup";
+/// The name of targets that end with their process, and everything in them.
+const EMBEDDED: &str = "embedded";
+
+/// Removes organisations and users, with all that belongs to them, and verifies it.
+pub(super) async fn remove(system: &System, orgs: &[&str], users: &[&str]) -> Result<(), DataError> {
+    match &system.table {
+        Some(table) => from_store(table, &[orgs, users].concat()).await,
+        None => through_api(system, orgs, users).await,
+    }
+}
+
+async fn from_store(table: &Table, ids: &[&str]) -> Result<(), DataError> {
+    let items = table.belonging_to(ids, Volatile::Included).await?;
+    table.delete(&items.iter().filter_map(key_of).collect::<Vec<_>>()).await?;
+    let left = table.belonging_to(ids, Volatile::Included).await?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let names = left.iter().filter_map(key_of).map(|key| format!("{} {}", key.partition, key.sort));
+    Err(DataError::Left(names.collect()))
+}
+
+async fn through_api(system: &System, orgs: &[&str], users: &[&str]) -> Result<(), DataError> {
+    let admin = administrator(system)?;
+    let api = system.api(SUITE);
+    // Organisations first: a user may be the last administrator of one that still stands.
+    let orgs = orgs.iter().map(|id| api.call("org-delete").org(id));
+    let deleted = json!({ "status": "DELETED" });
+    let users = users.iter().map(|id| api.call("user-status-set").user(id).json(deleted.clone()));
+    let mut left = Vec::new();
+    for call in orgs.chain(users) {
+        let answer = call.as_(&admin).class(Class::Cleanup).send().await?;
+        // 404: the test itself removed it.
+        if !(answer.status < 300 || answer.status == 404) {
+            left.push(answer.unexpected("2xx or 404", &answer.status.to_string()).to_string());
+        }
+    }
+    if left.is_empty() { Ok(()) } else { Err(DataError::Left(left)) }
+}
+
+fn administrator(system: &System) -> Result<Principal, DataError> {
+    system.platform_admin().ok_or(DataError::Lacks(Capability::Mint))
+}
+
+/// Removes what a run left on a target, by its ledger; returns how many entries are done with. Touches
+/// nothing that the ledger does not name, and nothing of a process that is still at work. What was left on an embedded target ended with its process, and is
+/// only marked.
+pub async fn sweep(system: &System, folder: &Path) -> Result<usize, DataError> {
+    let unreadable = |source| DataError::Unreadable { folder: folder.to_owned(), source };
+    let here = |thing: &Outstanding| thing.base_url == system.target.base_url.as_str();
+    let mut outstanding = Outstanding::of_run(folder).map_err(unreadable)?;
+    outstanding.retain(|thing| {
+        thing.target == system.target.name && (here(thing) || thing.target == EMBEDDED) && !thing.is_in_use()
+    });
+    let (mut orgs, mut users) = (Vec::new(), Vec::new());
+    for thing in outstanding.iter().filter(|thing| here(thing)) {
+        match (thing.kind.as_str(), &thing.id) {
+            ("org", Some(id)) => orgs.push(id.clone()),
+            ("org", None) => orgs.extend(find_by_canary(system, thing).await?),
+            ("user", Some(id)) => users.push(id.clone()),
+            // Whatever else was made belongs to an organisation and goes with it.
+            _ => {}
+        }
+    }
+    if !(orgs.is_empty() && users.is_empty()) {
+        let orgs: Vec<&str> = orgs.iter().map(String::as_str).collect();
+        let users: Vec<&str> = users.iter().map(String::as_str).collect();
+        remove(system, &orgs, &users).await?;
+    }
+    for thing in &outstanding {
+        thing.mark_removed().map_err(unreadable)?;
+    }
+    Ok(outstanding.len())
+}
+
+/// The ids of organisations whose creation was never answered: their names hold the canary.
+async fn find_by_canary(system: &System, thing: &Outstanding) -> Result<Vec<String>, DataError> {
+    let canary = thing.tenant.as_str();
+    if let Some(table) = &system.table {
+        let items = table.mentioning(&[canary]).await?;
+        let ids = items.iter().filter_map(|item| item.get("organisationId")?.as_str().map(str::to_owned));
+        return Ok(ids.collect());
+    }
+    let admin = administrator(system)?;
+    let api = system.api(SUITE);
+    find_in_list(&api, &admin, canary).await
+}
+
+async fn find_in_list(api: &Api, admin: &Principal, canary: &str) -> Result<Vec<String>, DataError> {
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut call = api.call("org-list").as_(admin).query("limit", &100).class(Class::Cleanup);
+        if let Some(cursor) = &cursor {
+            call = call.query("cursor", cursor.as_str());
+        }
+        let page = call.send().await?.expect(200)?.json();
+        let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if let Some(found) = items.iter().find(|item| item.to_string().contains(canary)) {
+            return Ok(found["id"].as_str().map(str::to_owned).into_iter().collect());
+        }
+        cursor = page.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
+        if cursor.is_none() {
+            return Ok(Vec::new());
+        }
+    }
+}
