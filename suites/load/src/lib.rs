@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod attack;
+mod error;
 mod evidence;
 pub mod interrupt;
 mod measured;
@@ -19,7 +20,8 @@ mod threshold;
 mod visitor;
 mod workload;
 
+pub use error::LoadError;
 pub use profile::{Profile, ProfileError, ScenarioShare};
-pub use run::{LoadError, Phase, Progress, run, verdict};
+pub use run::{Phase, Progress, run, verdict};
 pub use threshold::{Rule, RuleError};
 pub use workload::{Workload, WorkloadError};

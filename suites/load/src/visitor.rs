@@ -13,10 +13,10 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::error::LoadError;
 use crate::interrupt::Watch;
 use crate::persona::Persona;
 use crate::profile::Profile;
-use crate::run::LoadError;
 use crate::workload::{Task, Tasks};
 
 /// What the role permits that users know of and invite into: less than each persona who invites holds.
