@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use harness::record::{Record, Uncovered};
 use harness::run::RunError;
-use harness::suite::Suite;
+use harness::suite::{Outcome, Suite};
 use harness::system::System;
 use harness::verdict::Verdict;
 use tokio::sync::Semaphore;
@@ -71,9 +71,20 @@ pub async fn run(
         }
     }
     summary.outcomes.sort_by(|one, other| one.case.path.cmp(&other.case.path));
-    summary.uncovered = uncovered(system, plan);
+    // What was skipped for want of a capability says so itself.
+    let skipped = |path: &str| {
+        let verdict = summary.outcomes.iter().find(|outcome| outcome.case.path == path);
+        verdict.is_some_and(|outcome| outcome.outcome.verdict <= Verdict::Skip)
+    };
+    summary.uncovered = uncovered(system, &plan.clone().only(|path| !skipped(path)));
     for uncovered in &summary.uncovered {
         suite.record(&Record::Uncovered(uncovered.clone()))?;
+        // Nothing was observed there, so the run has not passed, whatever the cases say.
+        let test =
+            format!("coverage/{}/{}/{}", uncovered.operation, uncovered.principal, uncovered.class.as_str());
+        let reason = "the contract demands it, and no such request was sent";
+        suite.started(&test)?;
+        suite.ended(&test, Instant::now(), &Outcome::because(Verdict::Error, reason))?;
     }
     Ok(summary)
 }
