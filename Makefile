@@ -8,7 +8,7 @@
 # calls the binary.
 
 CARGO ?= cargo
-WATERTIGHT = $(CARGO) run -q -p watertight --
+WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 
 target = $(if $(TARGET),--target '$(TARGET)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
@@ -22,8 +22,10 @@ target_file = $(if $(filter embedded,$(TARGET)),embedded,$(abspath $(TARGET)))
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-build: ## build the command; says what it compiles, as the others do not
-	@$(CARGO) build -p watertight
+# Always the whole workspace: cargo unites the features of what it builds together, and another selection
+# would compile most dependencies once more.
+build: ## build the command and the tests it runs
+	@$(CARGO) build --workspace --bins --test integration
 
 demo: build ## all suites against the embedded target, and a report to look at
 	@$(WATERTIGHT) demo $(target)

@@ -11,7 +11,6 @@ mod coverage;
 mod pending;
 mod request;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -143,7 +142,6 @@ pub struct Api {
 struct Inner {
     suite: String,
     connection: Connection,
-    sent: AtomicU64,
     leaked: Mutex<Vec<String>>,
     exchanges: Mutex<Vec<String>>,
 }
@@ -177,7 +175,6 @@ impl Api {
         let inner = Inner {
             suite: suite.to_owned(),
             connection,
-            sent: AtomicU64::new(0),
             leaked: Mutex::default(),
             exchanges: Mutex::default(),
         };
@@ -242,7 +239,7 @@ impl Api {
 
     /// Counts one more request against the budget.
     fn spend(&self) -> Result<(), CallError> {
-        let spent = self.inner.sent.fetch_add(1, Ordering::Relaxed);
+        let spent = self.inner.connection.coverage.spend();
         match self.inner.connection.target.limits.max_requests {
             Some(budget) if spent >= budget => Err(CallError::Budget(budget)),
             _ => Ok(()),

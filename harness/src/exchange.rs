@@ -80,18 +80,8 @@ impl Class {
 const SECRET_HEADERS: [&str; 5] =
     ["authorization", "cookie", "set-cookie", "x-api-key", "proxy-authorization"];
 
-/// Members of a JSON body that are secret whatever they hold. Compared without case, `_` and `-`.
-const SECRET_MEMBERS: [&str; 9] = [
-    "token",
-    "accesstoken",
-    "idtoken",
-    "refreshtoken",
-    "password",
-    "secret",
-    "clientsecret",
-    "apikey",
-    "privatekey",
-];
+/// Members of a JSON body whose name ends so are secret whatever they hold. Compared without case, `_`, `-`.
+const SECRET_MEMBERS: [&str; 5] = ["token", "password", "secret", "apikey", "privatekey"];
 
 /// `true` when a header's value must not be recorded.
 pub fn is_secret_header(name: &str) -> bool {
@@ -128,7 +118,8 @@ fn redact_value(value: &mut Value) {
         Value::Object(members) => {
             for (name, member) in members {
                 let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-                if SECRET_MEMBERS.contains(&plain.to_ascii_lowercase().as_str())
+                let plain = plain.to_ascii_lowercase();
+                if SECRET_MEMBERS.iter().any(|secret| plain.ends_with(secret))
                     && let Value::String(secret) = member
                 {
                     *member = Value::String(redacted(secret));

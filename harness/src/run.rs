@@ -118,16 +118,14 @@ impl Run {
         CURRENT.get_or_init(|| self)
     }
 
-    /// A new run below `out` (see [`out_folder`]), which becomes `latest`.
+    /// A new run below `out` (see [`out_folder`]).
     pub fn create(out: &Path) -> Result<Run, RunError> {
         let started = OffsetDateTime::now_utc();
         let format = format_description!("[year][month][day]-[hour][minute][second]");
         let stamp = started.format(&format).unwrap_or_else(|_| started.unix_timestamp().to_string());
         let id = format!("{stamp}-{}", crate::leak::random_code(4));
         let folder = out.join(&id);
-        let run = Run::make(&folder, id, started)?;
-        point_latest(out, &folder);
-        Ok(run)
+        Run::make(&folder, id, started)
     }
 
     /// The run in a given folder, which is made when it is not there.
@@ -201,6 +199,25 @@ impl Run {
         &self.folder
     }
 
+    /// Points `latest` beside the run's folder at it. Only a convenience for people, so a file system without
+    /// links is no error.
+    pub fn become_latest(&self) {
+        #[cfg(unix)]
+        if let (Some(out), Some(name)) = (self.folder.parent(), self.folder.file_name()) {
+            let aside = out.join(format!(".latest.{}", std::process::id()));
+            let pointed = std::os::unix::fs::symlink(name, &aside)
+                .and_then(|()| fs::rename(&aside, out.join("latest")));
+            if pointed.is_err() {
+                fs::remove_file(&aside).ok();
+            }
+        }
+    }
+
+    /// Removes what the processes of the run shared: private keys, which nobody needs once they are through.
+    pub fn forget_shared(&self) {
+        fs::remove_dir_all(self.folder.join("shared")).ok();
+    }
+
     /// A request id: the run's id, the process and a counter, so that the target's log leads back here.
     pub fn next_request_id(&self) -> String {
         let count = self.requests.fetch_add(1, Ordering::Relaxed);
@@ -242,6 +259,7 @@ impl Run {
         T: Serialize + DeserializeOwned,
     {
         let folder = self.folder.join("shared");
+        fs::create_dir_all(&folder).map_err(folder_error("create", &folder)).map_err(SharedError::Run)?;
         let _lock = Lock::take(&folder.join(format!("{name}.lock"))).map_err(SharedError::Run)?;
         let path = folder.join(format!("{name}.json"));
         if let Ok(text) = fs::read_to_string(&path) {
@@ -304,19 +322,6 @@ pub fn out_folder() -> PathBuf {
     workspace().or_else(|| std::env::current_dir().ok()).unwrap_or_default().join(OUT)
 }
 
-/// Points `latest` at a run. Only a convenience for people, so a file system without links is no error.
-fn point_latest(out: &Path, folder: &Path) {
-    #[cfg(unix)]
-    if let Some(name) = folder.file_name() {
-        let aside = out.join(format!(".latest.{}", std::process::id()));
-        let pointed =
-            std::os::unix::fs::symlink(name, &aside).and_then(|()| fs::rename(&aside, out.join("latest")));
-        if pointed.is_err() {
-            fs::remove_file(&aside).ok();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Run;
@@ -325,6 +330,7 @@ mod tests {
     fn a_run_is_found_again_in_its_folder() {
         let dir = tempfile::tempdir().unwrap();
         let made = Run::create(dir.path()).unwrap();
+        made.become_latest();
         let found = Run::at(made.folder()).unwrap();
         assert_eq!(made.meta(), found.meta());
         assert_eq!(dir.path().join("latest").canonicalize().unwrap(), made.folder().canonicalize().unwrap());

@@ -55,6 +55,9 @@ pub enum SnapshotError {
     /// Reading as the owner.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// There is nothing to read, so nothing could ever be seen to change.
+    #[error("cannot read the state: no operation lists anything of an organisation, and there is no store")]
+    Blind,
     /// The owner was refused, so nothing was observed.
     #[error("cannot read the state: the rightful owner was refused {operation} with status {status}")]
     Refused {
@@ -75,21 +78,27 @@ pub struct Watched {
 }
 
 impl Snapshot {
-    /// The state of these tenants now.
+    /// The state of these tenants now, and with the store of whatever holds one of these words.
     pub async fn take(
         table: Option<&Table>,
         api: &Api,
         watched: &[Watched],
+        words: &[&str],
     ) -> Result<Snapshot, SnapshotError> {
         match table {
-            Some(table) => Snapshot::from_store(table, watched).await,
+            Some(table) => Snapshot::from_store(table, watched, words).await,
             None => Snapshot::by_reading(api, watched).await,
         }
     }
 
-    async fn from_store(table: &Table, watched: &[Watched]) -> Result<Snapshot, SnapshotError> {
-        let orgs: Vec<&str> = watched.iter().map(|watched| watched.org.as_str()).collect();
-        let items = table.belonging_to(&orgs, Volatile::LeftOut).await?;
+    async fn from_store(
+        table: &Table,
+        watched: &[Watched],
+        words: &[&str],
+    ) -> Result<Snapshot, SnapshotError> {
+        let orgs = watched.iter().map(|watched| watched.org.as_str());
+        let sought: Vec<&str> = orgs.chain(words.iter().copied()).collect();
+        let items = table.belonging_to(&sought, Volatile::LeftOut).await?;
         let things = items
             .into_iter()
             .filter_map(|item| {
@@ -113,6 +122,9 @@ impl Snapshot {
             })
             .map(|operation| operation.name.clone())
             .collect();
+        if operations.is_empty() {
+            return Err(SnapshotError::Blind);
+        }
         for watched in watched {
             for operation in &operations {
                 let call = api.call(operation).as_(&watched.owner).org(&watched.org).class(Class::Control);

@@ -99,6 +99,25 @@ impl Suite {
         }))
     }
 
+    /// Records that a run was stopped half way: it has not passed, whatever was observed until then.
+    pub fn stopped(run: &'static Run, target: &str, why: &str) -> Result<(), RunError> {
+        let started = SuiteStarted {
+            suite: "run".to_owned(),
+            target: target.to_owned(),
+            profile: None,
+            stores: Vec::new(),
+            operations: 0,
+            at: OffsetDateTime::now_utc(),
+        };
+        let inside = Mutex::new(Inside { count: 0, since: Instant::now() });
+        let suite = Suite { run, name: started.suite.clone(), started, inside };
+        suite.enter()?;
+        let test = "comes to its end";
+        suite.started(test)?;
+        suite.ended(test, Instant::now(), &Outcome::because(Verdict::Error, why))?;
+        suite.leave()
+    }
+
     /// The suite's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -123,7 +123,8 @@ pub struct Store {
     pub table: String,
     /// Sort keys that begin like this hold audit entries and counters: the state oracle leaves them out.
     pub volatile: Vec<String>,
-    /// Attributes that hold the ids of the organisations and users an item belongs to.
+    /// Attributes that hold the ids of the organisations and users an item belongs to, and the words (names,
+    /// e-mails) by which one that a refused request created is found.
     pub owners: Vec<String>,
     /// Access key id and secret; dummies when the endpoint checks none.
     pub credentials: (Secret, Secret),

@@ -117,7 +117,10 @@ fn conclude(meta: &Meta, fold: Fold) -> RunReport {
     let counted = suites.iter().flat_map(|suite| {
         Verdict::ALL.into_iter().filter(|verdict| suite.counts.of(*verdict) > 0).chain([suite.verdict])
     });
-    let verdicts: Vec<_> = counted.chain(findings.iter().map(|_| Verdict::Fail)).collect();
+    let partial = suites.iter().any(|suite| suite.unfinished > 0);
+    // Nobody knows what a process that did not reach its end would have observed.
+    let unknown = partial.then_some(Verdict::Error);
+    let verdicts: Vec<_> = counted.chain(findings.iter().map(|_| Verdict::Fail)).chain(unknown).collect();
     let observed = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Pass | Verdict::Fail));
     let worst = verdicts.iter().copied().max();
     RunReport {
@@ -126,7 +129,7 @@ fn conclude(meta: &Meta, fold: Fold) -> RunReport {
         version: meta.version.clone(),
         started: meta.started,
         seconds,
-        partial: suites.iter().any(|suite| suite.unfinished > 0),
+        partial,
         truncated_lines: 0,
         verdict: worst.filter(|_| observed).unwrap_or(Verdict::Error),
         exit: Exit::of(verdicts),

@@ -9,6 +9,7 @@ use super::{Answer, Api, CallError, Pending, REQUEST_ID, Received, is_hostile};
 use crate::contract::{Effect, Operation, Place, SlotKind};
 use crate::exchange::Class;
 use crate::identity::{Credential, Principal};
+use crate::leak::Entitlement;
 
 /// One call in the making.
 #[derive(Clone, Debug)]
@@ -103,9 +104,11 @@ impl Call {
         self
     }
 
-    /// What is sent in `Authorization` in the place of the principal's own credential.
+    /// What is sent in `Authorization` in the place of the principal's own credential. Whoever sends it is
+    /// entitled to nothing that comes back.
     pub fn credential(mut self, credential: Credential) -> Call {
         self.principal.credential = credential;
+        self.principal.entitlement = Entitlement::none();
         self
     }
 
@@ -129,6 +132,8 @@ impl Call {
         let received = match received {
             Ok(received) => received,
             Err(source) => {
+                // The URL may hold an invitation's token; the exchange has it redacted.
+                let source = source.without_url();
                 let exchange = pending.exchange(Err(&source.to_string()), millis);
                 api.record_exchange(&exchange)?;
                 let what = format!("{} {}", exchange.method, exchange.url);

@@ -1,6 +1,7 @@
 //! The coverage ledger: what was SENT, by operation, principal and class. Declarations do not count.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::exchange::Class;
@@ -12,6 +13,7 @@ type Key = (String, String, Class);
 #[derive(Debug, Default)]
 pub struct Coverage {
     cells: Mutex<BTreeMap<Key, Count>>,
+    spent: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,6 +23,11 @@ struct Count {
 }
 
 impl Coverage {
+    /// Counts one request against the target's budget; returns how many went before it.
+    pub(super) fn spend(&self) -> u64 {
+        self.spent.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub(super) fn count(&self, operation: &str, principal: &str, class: Class) {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         cells.entry((operation.to_owned(), principal.to_owned(), class)).or_default().sent += 1;

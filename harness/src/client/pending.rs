@@ -65,7 +65,9 @@ impl Pending {
             .collect();
         let places = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let places = std::iter::once(("body", received.body.as_str())).chain(places);
-        self.api.inner.connection.leaks.scan(&self.principal.entitlement, &sent, places)
+        let mut leak = self.api.inner.connection.leaks.scan(&self.principal.entitlement, &sent, places)?;
+        leak.around = redact_text(&leak.around, &self.secrets());
+        Some(leak)
     }
 
     /// The exchange, redacted: with the response, or with the reason why none came. `millis` is the time from
@@ -88,7 +90,7 @@ impl Pending {
             millis,
         };
         match answer {
-            Err(trouble) => exchange.trouble = Some(trouble.to_owned()),
+            Err(trouble) => exchange.trouble = Some(redact_text(trouble, &secrets)),
             Ok(received) => {
                 exchange.status = Some(received.status);
                 let body = redact_body(&received.body, &secrets);

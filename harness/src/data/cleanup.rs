@@ -6,7 +6,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{DataError, Outstanding};
-use crate::client::Api;
 use crate::exchange::Class;
 use crate::identity::Principal;
 use crate::stores::{Table, Volatile, key_of};
@@ -73,7 +72,7 @@ pub async fn sweep(system: &System, folder: &Path) -> Result<usize, DataError> {
     for thing in outstanding.iter().filter(|thing| here(thing)) {
         match (thing.kind.as_str(), &thing.id) {
             ("org", Some(id)) => orgs.push(id.clone()),
-            ("org", None) => orgs.extend(find_by_canary(system, thing).await?),
+            ("org", None) => orgs.extend(find_by_canary(system, thing.tenant.as_str()).await?),
             ("user", Some(id)) => users.push(id.clone()),
             // Whatever else was made belongs to an organisation and goes with it.
             _ => {}
@@ -90,34 +89,25 @@ pub async fn sweep(system: &System, folder: &Path) -> Result<usize, DataError> {
     Ok(outstanding.len())
 }
 
-/// The ids of organisations whose creation was never answered: their names hold the canary.
-async fn find_by_canary(system: &System, thing: &Outstanding) -> Result<Vec<String>, DataError> {
-    let canary = thing.tenant.as_str();
-    if let Some(table) = &system.table {
-        let items = table.mentioning(&[canary]).await?;
-        let ids = items.iter().filter_map(|item| item.get("organisationId")?.as_str().map(str::to_owned));
-        return Ok(ids.collect());
-    }
+/// The organisation whose creation was never answered: its name holds the canary.
+async fn find_by_canary(system: &System, canary: &str) -> Result<Option<String>, DataError> {
     let admin = administrator(system)?;
     let api = system.api(SUITE);
-    find_in_list(&api, &admin, canary).await
-}
-
-async fn find_in_list(api: &Api, admin: &Principal, canary: &str) -> Result<Vec<String>, DataError> {
     let mut cursor: Option<String> = None;
     loop {
-        let mut call = api.call("org-list").as_(admin).query("limit", &100).class(Class::Cleanup);
+        let mut call = api.call("org-list").as_(&admin).query("limit", &100).class(Class::Cleanup);
         if let Some(cursor) = &cursor {
             call = call.query("cursor", cursor.as_str());
         }
         let page = call.send().await?.expect(200)?.json();
         let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if let Some(found) = items.iter().find(|item| item.to_string().contains(canary)) {
-            return Ok(found["id"].as_str().map(str::to_owned).into_iter().collect());
+        let named = |item: &&Value| item["name"].as_str().is_some_and(|name| name.contains(canary));
+        if let Some(found) = items.iter().find(named) {
+            return Ok(found["id"].as_str().map(str::to_owned));
         }
         cursor = page.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
         if cursor.is_none() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
     }
 }

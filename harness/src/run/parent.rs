@@ -24,6 +24,7 @@ pub(super) fn shared_run(out: &Path) -> Result<Run, RunError> {
     }
     forget_the_dead(out);
     let run = Run::create(out)?;
+    run.become_latest();
     fs::write(&pointer, run.folder().as_os_str().as_encoded_bytes())
         .map_err(folder_error("write", &pointer))?;
     Ok(run)

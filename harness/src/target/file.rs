@@ -213,6 +213,14 @@ fn contradiction(target: &Target) -> Option<String> {
             ));
         }
     }
+    let Denials { unauthenticated, forbidden, hidden } = &target.denials;
+    for (name, statuses) in
+        [("unauthenticated", unauthenticated), ("forbidden", forbidden), ("hidden", hidden)]
+    {
+        if statuses.is_empty() || statuses.iter().any(|status| !(400..500).contains(status)) {
+            return Some(format!("denials.{name} must list statuses from 400 to 499, found {statuses:?}"));
+        }
+    }
     if !matches!(target.base_url.scheme(), "http" | "https") || target.base_url.host_str().is_none() {
         return Some(format!(
             "base_url must be an http or https URL with a host, found '{}'",

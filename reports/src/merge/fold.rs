@@ -113,9 +113,16 @@ impl SuiteFold {
             counts.add(test.verdict);
         }
         // A suite may also have recorded a rule or a weakness as a test of the same name: it counts once.
-        let thresholds = loads.iter().flat_map(|load| &load.thresholds);
-        for threshold in thresholds.filter(|threshold| !self.tests.contains_key(&threshold.rule)) {
-            counts.add(if threshold.pass { Verdict::Pass } else { Verdict::Fail });
+        for load in &loads {
+            let thresholds = load.thresholds.iter();
+            for threshold in thresholds.filter(|threshold| !self.tests.contains_key(&threshold.rule)) {
+                counts.add(match threshold.pass {
+                    // Without a single request no rule was tried, whichever way it seems to stand.
+                    _ if load.result.requests == 0 && load.result.leaks == 0 => Verdict::Error,
+                    true => Verdict::Pass,
+                    false => Verdict::Fail,
+                });
+            }
         }
         let weaknesses =
             weaknesses.iter().filter(|weakness| weakness.suite == suite && weakness.target == target);

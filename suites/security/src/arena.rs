@@ -65,16 +65,30 @@ pub struct Attacked {
 }
 
 impl Arena {
-    /// Builds an arena. `owner` names it in the ledger.
+    /// Builds an arena. `owner` names it in the ledger. One that cannot be built to its end is removed.
     pub async fn build(system: &Arc<System>, owner: &str) -> Result<Arena, Stop> {
         let api = system.api("security");
         let data = Data::new(system.clone(), api.clone(), owner);
-        let acme = Side::build(&data, &api, "acme", Persona::OrgAdmin).await?;
-        let globex = Side::build(&data, &api, "globex", Persona::OtherTenant).await?;
+        let sides = async {
+            let acme = Side::build(&data, &api, "acme", Persona::OrgAdmin).await?;
+            Ok::<_, Stop>((acme, Side::build(&data, &api, "globex", Persona::OtherTenant).await?))
+        };
+        let (acme, globex) = match sides.await {
+            Ok(sides) => sides,
+            Err(stop) => {
+                data.cleanup().await?;
+                return Err(stop);
+            }
+        };
         let mut arena = Arena { system: system.clone(), api, acme, globex, data, personas: BTreeMap::new() };
         for persona in Persona::ALL {
-            let principal = arena.persona(persona).await?;
-            arena.personas.insert(persona, principal);
+            match arena.persona(persona).await {
+                Ok(principal) => arena.personas.insert(persona, principal),
+                Err(stop) => {
+                    arena.leave().await?;
+                    return Err(stop);
+                }
+            };
         }
         Ok(arena)
     }
@@ -237,8 +251,9 @@ impl Arena {
         Err(Stop::error(format!("control failed, so a denial would mean nothing: {unexpected}")))
     }
 
-    /// The state of both tenants, and of whatever else a fill names.
-    pub async fn snapshot(&self, fills: &[&Fill]) -> Result<Snapshot, Stop> {
+    /// The state of both tenants, of whatever else a fill names, and of what the attack would have created
+    /// elsewhere, which is found by the words in it.
+    pub async fn snapshot(&self, operation: &Operation, fills: &[&Fill]) -> Result<Snapshot, Stop> {
         let mut watched = vec![
             Watched { org: self.acme.tenant.org.clone(), owner: self.acme.admin.clone() },
             Watched { org: self.globex.tenant.org.clone(), owner: self.globex.admin.clone() },
@@ -248,7 +263,11 @@ impl Arena {
                 watched.push(Watched { org: org.clone(), owner: self.principal(Persona::PlatformAdmin) });
             }
         }
-        Ok(Snapshot::take(self.system.table.as_ref(), &self.api, &watched).await?)
+        let words = [SlotKind::Text, SlotKind::Email, SlotKind::Slug];
+        let words = words.iter().flat_map(|kind| fills.iter().filter_map(|fill| fill.values.get(kind)));
+        let words = words.filter(|_| !operation.creates.is_empty());
+        let words: Vec<&str> = words.map(String::as_str).collect();
+        Ok(Snapshot::take(self.system.table.as_ref(), &self.api, &watched, &words).await?)
     }
 
     /// Removes everything, and writes what was sent into the records.
@@ -271,6 +290,19 @@ impl Side {
         };
         Ok(Side { tenant, admin, team_role })
     }
+}
+
+/// Whether a status says that nobody looked at the request: too many requests, or a gateway or store in
+/// trouble. Nothing can be concluded from it. A plain 500 is not among them: it is the service's own.
+pub fn is_no_answer(status: u16) -> bool {
+    matches!(status, 429 | 502..=504)
+}
+
+/// The reason for such a case.
+pub fn no_answer(status: u16) -> String {
+    format!(
+        "status {status}: the request was not judged, so nothing is known; run again with less load on the target"
+    )
 }
 
 /// Changes as one line.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use harness::contract::{Operation, Unannotated};
 use harness::suite::Suite;
 use harness::system::System;
+use harness::verdict::Verdict;
 use harness::world::Stop;
 
 use crate::arena::Arena;
@@ -57,9 +58,12 @@ impl Group {
         }
         let mut outcomes = Vec::new();
         let Err(stop) = self.in_arena(system, suite, &mut outcomes).await else { return outcomes };
+        // Whatever stopped the set-up or a control says nothing about the cases: even a leak, which is a finding
+        // of its own by now.
+        let verdict = if stop.verdict == Verdict::Skip { Verdict::Skip } else { Verdict::Error };
         let judged = |case: Case| {
             let found = outcomes.iter().find(|outcome| outcome.case == case && outcome.finding.is_some());
-            found.cloned().unwrap_or_else(|| case.without_result(stop.verdict, &stop.reason))
+            found.cloned().unwrap_or_else(|| case.without_result(verdict, &stop.reason))
         };
         self.cases.iter().cloned().map(judged).collect()
     }

@@ -5,11 +5,12 @@ use harness::contract::{Effect, Operation, Permission, Slot, SlotKind, Visibilit
 use harness::exchange::Class;
 use harness::identity::Principal;
 use harness::record::Severity;
+use harness::verdict::Verdict;
 use harness::world::Stop;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::arena::{Arena, Attacked, Fill, listed};
+use crate::arena::{Arena, Attacked, Fill, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
 use crate::model::Persona;
 
@@ -26,14 +27,16 @@ pub(crate) fn applies(operation: &Operation) -> bool {
         && !operation.allows(&Permission::SignedIn)
 }
 
-/// The non-empty subsets of the naming slots, smallest first; of more than [`MOST_SLOTS`] the first ones.
+/// The non-empty subsets of the naming slots, smallest first. Of the slots after [`MOST_SLOTS`], each alone.
 fn subsets(operation: &Operation) -> Vec<Vec<&Slot>> {
-    let slots: Vec<&Slot> = operation.naming_slots().take(MOST_SLOTS).collect();
+    let mut slots: Vec<&Slot> = operation.naming_slots().collect();
+    let rest = slots.split_off(slots.len().min(MOST_SLOTS));
     let mut subsets: Vec<Vec<&Slot>> = (1..1_u32 << slots.len())
         .map(|mask| {
             slots.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1).map(|(_, slot)| *slot).collect()
         })
         .collect();
+    subsets.extend(rest.into_iter().map(|slot| vec![slot]));
     subsets.sort_by_key(Vec::len);
     subsets
 }
@@ -70,9 +73,15 @@ pub(crate) async fn run(
     let mut own = arena.fresh(&arena.acme, operation).await?;
     let mut foreign = arena.fresh(&arena.globex, operation).await?;
     let writes = operation.effect != Effect::Read;
-    let mut before = arena.snapshot(&[&own, &foreign]).await?;
+    let mut before = arena.snapshot(operation, &[&own, &foreign]).await?;
     for swapped in subsets(operation) {
         let case = case(operation, &swapped);
+        if swapped.iter().all(|slot| own.values.get(&slot.kind) == foreign.values.get(&slot.kind)) {
+            // The same for all tenants: naming it is no hop.
+            let reason = format!("both tenants have the same {}", kinds(&swapped));
+            outcomes.push(case.without_result(Verdict::Skip, &reason));
+            continue;
+        }
         let attacker = attacker(arena, operation, &own);
         let call = swapped.iter().fold(arena.call(operation, &attacker, &own, Class::Hop), |call, slot| {
             foreign.values.get(&slot.kind).into_iter().fold(call, |call, value| call.at(&slot.place, value))
@@ -81,7 +90,7 @@ pub(crate) async fn run(
         let (status, exchange) = (attacked.status, attacked.exchange.clone());
         let mut outcome = judge(arena, operation, case, &attacker, &own, &swapped, attacked).await?;
         if writes {
-            let changes = before.changes(&arena.snapshot(&[&own, &foreign]).await?);
+            let changes = before.changes(&arena.snapshot(operation, &[&own, &foreign]).await?);
             if !changes.is_empty() {
                 let observed = format!("status {status}, and the state changed: {}", listed(&changes));
                 let expected = "refused, and no change of state";
@@ -89,7 +98,7 @@ pub(crate) async fn run(
                 // What was attacked may be used up: the next hop needs its own.
                 own = arena.fresh(&arena.acme, operation).await?;
                 foreign = arena.fresh(&arena.globex, operation).await?;
-                before = arena.snapshot(&[&own, &foreign]).await?;
+                before = arena.snapshot(operation, &[&own, &foreign]).await?;
             }
         }
         outcomes.push(outcome);
@@ -127,6 +136,9 @@ async fn judge(
     }
     if denied {
         return Ok(case.passed());
+    }
+    if is_no_answer(status) {
+        return Ok(case.without_result(Verdict::Error, &no_answer(status)));
     }
     // Reading in one's own organisation about an id it does not have may answer with an empty list. Then the
     // answer for the foreign id must be the answer for an id that nobody has. In a foreign organisation there

@@ -3,12 +3,14 @@
 
 use harness::contract::{Effect, Operation, SlotKind};
 use harness::exchange::Class;
+use harness::leak::Entitlement;
 use harness::record::{MatrixCell, Record, Severity};
 use harness::suite::Suite;
 use harness::target::Denials;
+use harness::verdict::Verdict;
 use harness::world::Stop;
 
-use crate::arena::{Arena, Fill, listed};
+use crate::arena::{Arena, Fill, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
 use crate::model::{Expected, Golden, Persona, Relation, expected, relations, row};
 
@@ -33,15 +35,17 @@ fn case(operation: &Operation, persona: Persona, relation: Relation) -> Case {
 }
 
 /// What a status means, in the words of the model.
-fn observed(status: u16, denials: &Denials) -> String {
+fn observed(status: u16, expected: Expected, denials: &Denials) -> String {
     if (200..300).contains(&status) {
         return Expected::Allow.as_str().to_owned();
     }
-    let words = [
+    // A target may refuse alike for several reasons: the expected one is looked for first.
+    let mut words = [
         (&denials.unauthenticated, Expected::Unauthenticated),
         (&denials.forbidden, Expected::Forbidden),
         (&denials.hidden, Expected::Hidden),
     ];
+    words.sort_by_key(|(_, word)| *word != expected);
     let word = words.iter().find(|(statuses, _)| statuses.contains(&status)).map(|(_, word)| word.as_str());
     word.map_or_else(|| format!("status {status}"), str::to_owned)
 }
@@ -94,22 +98,27 @@ async fn attempt(
 ) -> Result<CaseOutcome, Stop> {
     let case = case(operation, persona, relation);
     let target = &arena.system.target;
-    let principal = arena.principal(persona);
+    let mut principal = arena.principal(persona);
+    if expected != Expected::Allow {
+        // A refusal has nothing to show, not even of the caller's own tenant.
+        principal.entitlement = Entitlement::none();
+    }
     let mut fill = fill.clone();
     if relation == Relation::Own && !principal.subject.is_empty() {
         fill.values.insert(SlotKind::User, principal.subject.clone());
     }
     let watch = expected != Expected::Allow && operation.effect != Effect::Read;
-    let before = if watch { Some(arena.snapshot(&[&fill]).await?) } else { None };
+    let before = if watch { Some(arena.snapshot(operation, &[&fill]).await?) } else { None };
     let attacked = arena.attack(arena.call(operation, &principal, &fill, Class::Matrix)).await?;
-    let observed = observed(attacked.status, &target.denials);
+    let status = attacked.status;
+    let observed = observed(status, expected, &target.denials);
     suite.record(&Record::Matrix(MatrixCell {
         target: target.name.clone(),
         operation: row(&operation.name, relation),
         principal: persona.label().to_owned(),
         expected: expected.as_str().to_owned(),
         observed: observed.clone(),
-        status: attacked.status,
+        status,
     }))?;
     if let Some(leak) = attacked.leak {
         return Ok(case.failed(
@@ -119,11 +128,14 @@ async fn attempt(
             vec![attacked.exchange],
         ));
     }
+    if is_no_answer(status) && expected != Expected::Allow {
+        return Ok(case.without_result(Verdict::Error, &no_answer(status)));
+    }
     if observed != expected.as_str() {
         return Ok(case.failed(&target.name, expected.as_str(), &observed, vec![attacked.exchange]));
     }
     if let Some(before) = before {
-        let changes = before.changes(&arena.snapshot(&[&fill]).await?);
+        let changes = before.changes(&arena.snapshot(operation, &[&fill]).await?);
         if !changes.is_empty() {
             let observed = format!("{observed}, but the state changed: {}", listed(&changes));
             return Ok(case.failed(&target.name, "no change of state", &observed, vec![attacked.exchange]));

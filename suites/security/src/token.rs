@@ -7,9 +7,10 @@ use harness::identity::Credential;
 use harness::identity::forge::{FORGERIES, Forgery};
 use harness::record::Severity;
 use harness::target::{Capability, Secret};
+use harness::verdict::Verdict;
 use harness::world::Stop;
 
-use crate::arena::{Arena, listed};
+use crate::arena::{Arena, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
 
 /// The cases of an operation: one for each forgery.
@@ -38,7 +39,7 @@ pub(crate) async fn run(
     let issuer = arena.system.stand_ins.issuer.as_ref().ok_or_else(lacks)?;
     let target = &arena.system.target;
     let mut fill = arena.fresh(&arena.acme, operation).await?;
-    let mut before = arena.snapshot(&[&fill]).await?;
+    let mut before = arena.snapshot(operation, &[&fill]).await?;
     for forgery in FORGERIES {
         let case = case(operation, forgery);
         let rightful = arena.rightful(operation, &arena.acme, &fill);
@@ -52,12 +53,14 @@ pub(crate) async fn run(
         let status = attacked.status;
         let mut outcome = if target.denials.unauthenticated.contains(&status) && attacked.leak.is_none() {
             case.passed()
+        } else if is_no_answer(status) && attacked.leak.is_none() {
+            case.without_result(Verdict::Error, &no_answer(status))
         } else {
             let observed = format!("status {status} for {}", forgery.what);
             case.failed(&target.name, "401", &observed, vec![attacked.exchange.clone()])
         };
         if operation.effect != Effect::Read {
-            let changes = before.changes(&arena.snapshot(&[&fill]).await?);
+            let changes = before.changes(&arena.snapshot(operation, &[&fill]).await?);
             if !changes.is_empty() {
                 let observed = format!("status {}, and the state changed: {}", status, listed(&changes));
                 outcome = outcome.case.failed(
@@ -67,7 +70,7 @@ pub(crate) async fn run(
                     vec![attacked.exchange],
                 );
                 fill = arena.fresh(&arena.acme, operation).await?;
-                before = arena.snapshot(&[&fill]).await?;
+                before = arena.snapshot(operation, &[&fill]).await?;
             }
         }
         outcomes.push(outcome);

@@ -39,6 +39,7 @@ pub async fn bench() -> Result<Exit, CommandError> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    std::fs::remove_dir_all(run.folder()).ok();
 
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED);

@@ -16,7 +16,7 @@ const CAPABILITIES: [Capability; 5] =
 
 pub async fn check_target(target: Option<&Path>) -> Result<Exit, CommandError> {
     let session = Session::open(target).await?;
-    let system = session.system();
+    let system = session.system().await?;
     let effect = |effect| {
         system.contract.operations().filter(|operation| operation.effect == effect).count().to_string()
     };
@@ -40,5 +40,6 @@ pub async fn check_target(target: Option<&Path>) -> Result<Exit, CommandError> {
     for route in &system.contract.unannotated {
         println!("not annotated: {route}");
     }
+    session.discard();
     Ok(if system.contract.unannotated.is_empty() { Exit::Pass } else { Exit::Findings })
 }

@@ -1,12 +1,15 @@
 //! `integration`: the integration suite, whose tests are a libtest binary of the workspace.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Instant;
 
 use fixtures::{POLICY_VARIABLE, TARGET_VARIABLE};
 use harness::run::{RUN_VARIABLE, workspace};
-use harness::verdict::Exit;
+use harness::suite::{Outcome, Suite};
+use harness::verdict::{Exit, Verdict};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -15,7 +18,9 @@ use crate::error::CommandError;
 use crate::progress::{bar, finish};
 use crate::session::Session;
 
-const PACKAGE: &str = "suites-integration";
+const TEST: &str = "integration";
+/// What the tests print, in the run's folder.
+const LOG: &str = "integration.log";
 const FOLDER: &str = "suites/integration";
 /// What libtest exits with when tests failed.
 const TESTS_FAILED: i32 = 101;
@@ -32,24 +37,49 @@ pub async fn run(session: &Session) -> Result<(), CommandError> {
         println!("{:>12}  skipped: its tests are built from the workspace, and this is none", "integration");
         return Ok(());
     };
+    let suite = Suite::begin("integration", &*session.system().await?, None)?;
+    session.lend().await;
     let bar = bar("integration", None);
     let mut command = tests.command(session.run.folder(), fixtures::seeded().as_deref());
-    match &session.target {
-        Some(target) => command.env(TARGET_VARIABLE, target),
-        None => command.env_remove(TARGET_VARIABLE),
-    };
-    let mut counts = (0_u64, 0_u64);
+    if let Some(target) = &session.target {
+        command.env(TARGET_VARIABLE, target);
+    }
+    let (mut passed, mut failed) = (0, 0);
     tests
-        .watch(command, session.run.folder(), |passed| {
-            if passed {
-                counts.0 += 1;
+        .watch(command, session.run.folder(), |ok| {
+            if ok {
+                passed += 1;
             } else {
-                counts.1 += 1;
+                failed += 1;
             }
             bar.inc(1);
         })
         .await?;
-    finish(&bar, "integration", &format!("{} tests, {} failed", counts.0 + counts.1, counts.1));
+    distrust(session, &suite, passed + failed, failed)?;
+    suite.leave()?;
+    finish(&bar, "integration", &format!("{} tests, {failed} failed", passed + failed));
+    Ok(())
+}
+
+/// Compares what libtest printed with what the tests recorded. A test that fails before its world is made
+/// records nothing, and must not vanish.
+fn distrust(session: &Session, suite: &Suite, printed: usize, failed: usize) -> Result<(), CommandError> {
+    let report = reports::merge(session.run.folder())?;
+    let recorded = report.suites.iter().filter(|recorded| recorded.suite == suite.name());
+    let verdicts: Vec<Verdict> = recorded.flat_map(|suite| &suite.tests).map(|test| test.verdict).collect();
+    let recorded_failures = verdicts.iter().filter(|verdict| **verdict >= Verdict::Fail).count();
+    if verdicts.len() == printed && recorded_failures == failed {
+        return Ok(());
+    }
+    let log = session.run.folder().join(LOG);
+    let reason = format!(
+        "libtest ran {printed} tests of which {failed} failed, and {} are recorded of which {recorded_failures} failed; the output is in {}",
+        verdicts.len(),
+        log.display()
+    );
+    let test = "every test leaves a record";
+    suite.started(test)?;
+    suite.ended(test, Instant::now(), &Outcome::because(Verdict::Error, reason))?;
     Ok(())
 }
 
@@ -68,9 +98,11 @@ impl Tests {
         bar.set_message("the integration tests");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(&cargo);
-        command.args(["test", "--no-run", "--message-format=json-render-diagnostics", "-p", PACKAGE]);
+        // The whole workspace, as in the Makefile: another selection has other features and compiles anew.
+        command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]);
+        command.args(["--workspace", "--test", TEST]);
         let built = command.current_dir(&root).stdin(Stdio::null()).kill_on_drop(true).output().await;
-        let what = format!("cargo test --no-run -p {PACKAGE}");
+        let what = format!("cargo test --no-run --workspace --test {TEST}");
         let built = built.map_err(|source| CommandError::Process { what: what.clone(), source })?;
         bar.finish_and_clear();
         let program = String::from_utf8_lossy(&built.stdout).lines().find_map(executable);
@@ -88,7 +120,11 @@ impl Tests {
     /// The tests as a command that records into a run folder, on an embedded target with this weakness.
     pub fn command(&self, run_folder: &Path, weakness: Option<&str>) -> Command {
         let mut command = Command::new(&self.program);
-        command.current_dir(&self.folder).env(RUN_VARIABLE, run_folder).env_remove(POLICY_VARIABLE);
+        command
+            .current_dir(&self.folder)
+            .env(RUN_VARIABLE, run_folder)
+            .env_remove(POLICY_VARIABLE)
+            .env_remove(TARGET_VARIABLE);
         if let Some(weakness) = weakness {
             command.env(POLICY_VARIABLE, weakness);
         }
@@ -106,22 +142,22 @@ impl Tests {
         mut on_test: impl FnMut(bool),
     ) -> Result<(), CommandError> {
         let failed = |source| CommandError::Process { what: self.program.display().to_string(), source };
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let log = run_folder.join(LOG);
+        let unwritable = |source| CommandError::File { path: log.clone(), source };
+        let mut file = fs::File::create(&log).map_err(unwritable)?;
+        let errors = file.try_clone().map_err(unwritable)?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).kill_on_drop(true);
         let mut child = command.spawn().map_err(failed)?;
-        let mut output = String::new();
         if let Some(stdout) = child.stdout.take() {
             let mut lines = BufReader::new(stdout).lines();
             while let Some(line) = lines.next_line().await.map_err(failed)? {
                 if line.starts_with("test ") && (line.ends_with(" ok") || line.ends_with(" FAILED")) {
                     on_test(line.ends_with(" ok"));
                 }
-                output.push_str(&line);
-                output.push('\n');
+                writeln!(file, "{line}").map_err(unwritable)?;
             }
         }
         let status = child.wait().await.map_err(failed)?;
-        let log = run_folder.join("integration.log");
-        fs::write(&log, output).map_err(|source| CommandError::File { path: log.clone(), source })?;
         match status.code() {
             Some(0 | TESTS_FAILED) => Ok(()),
             _ => Err(CommandError::Tests { what: format!("the integration tests ended with {status}"), log }),

@@ -21,9 +21,10 @@ pub async fn load(target: Option<&Path>, profile: &str) -> Result<Exit, CommandE
 /// Runs the suite with a profile. At Ctrl-C it stops and cleans up by itself.
 pub async fn run(session: &Session, profile: &str) -> Result<(), CommandError> {
     let profile = Profile::named(profile)?;
-    let suite = Suite::begin("load", session.system(), Some(&profile.name))?;
+    let system = session.system().await?;
+    let suite = Suite::begin("load", &system, Some(&profile.name))?;
     let bar = bar("load", None);
-    let result = suites_load::run(session.system().clone(), &suite, &profile, |progress| {
+    let result = suites_load::run(system, &suite, &profile, |progress| {
         bar.set_position(progress.requests);
         bar.set_message(shown(&progress));
     })

@@ -42,7 +42,7 @@ async fn run(
     whole: bool,
 ) -> Result<(), CommandError> {
     let tests = Tests::build(session.run.folder()).await?;
-    let suite = Suite::begin("mutants", session.system(), None)?;
+    let suite = Suite::begin("mutants", &*session.system().await?, None)?;
     let bar = bar("mutants", Some(weaknesses.len() as u64 + 1));
     let mut failing = BTreeSet::new();
     let (mut killed, mut survivors) = (0, Vec::new());
@@ -107,18 +107,21 @@ async fn judged(
     let embedded = Embedded::start(run, policy).await?;
     let whole = Plan::of(&embedded.system.contract);
     let named = whole.clone().only(|path| expects("security", path));
-    caught_by.extend(failed(&embedded, &named).await?);
+    caught_by.extend(failed(&embedded, &named, weakness.is_none()).await?);
     if let Some(tests) = tests {
         let command = tests.command(&folder, weakness.map(|_| id));
         tests.watch(command, &folder, |_| {}).await?;
-        caught_by.extend(failed_tests(&folder)?.into_iter().map(|test| format!("integration:{test}")));
+        caught_by.extend(
+            failed_tests(&folder, weakness.is_none())?.into_iter().map(|test| format!("integration:{test}")),
+        );
     }
     let killed = |caught: &BTreeSet<String>| {
         caught.iter().filter_map(|check| check.split_once(':')).any(|(suite, check)| expects(suite, check))
     };
     if all || !killed(&caught_by) {
-        caught_by.extend(failed(&embedded, &whole).await?);
+        caught_by.extend(failed(&embedded, &whole, weakness.is_none()).await?);
     }
+    run.forget_shared();
     let is_killed = if weakness.is_some() { killed(&caught_by) } else { caught_by.is_empty() };
     Ok(WeaknessResult {
         id: id.to_owned(),
@@ -135,18 +138,27 @@ async fn judged(
     })
 }
 
-/// The checks of a plan that fail on a system. On the clean service an error is an alarm too.
-async fn failed(embedded: &Embedded, plan: &Plan) -> Result<Vec<String>, CommandError> {
+/// The checks of a plan that raise something on a system: on a weak one what they found, on the clean one
+/// also what they could not observe.
+async fn failed(embedded: &Embedded, plan: &Plan, clean: bool) -> Result<Vec<String>, CommandError> {
     let suite = Arc::new(Suite::begin("security", &embedded.system, None)?);
     let summary = suites_security::run::run(&embedded.system, &suite, plan, |_| {}).await?;
     suite.leave()?;
-    let failed = summary.outcomes.iter().filter(|outcome| outcome.outcome.verdict == Verdict::Fail);
-    Ok(failed.map(|outcome| format!("security:{}", outcome.case.path)).collect())
+    let raised = summary
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.finding.is_some() || (clean && outcome.outcome.verdict >= Verdict::Fail));
+    let mut raised: Vec<String> = raised.map(|outcome| format!("security:{}", outcome.case.path)).collect();
+    if clean {
+        let uncovered = summary.uncovered.iter();
+        raised.extend(uncovered.map(|gap| format!("security:coverage/{}/{}", gap.operation, gap.principal)));
+    }
+    Ok(raised)
 }
 
 /// The integration tests that failed in a run folder.
-fn failed_tests(folder: &Path) -> Result<BTreeSet<String>, CommandError> {
-    tests_with(folder, |verdict| verdict == Verdict::Fail)
+fn failed_tests(folder: &Path, clean: bool) -> Result<BTreeSet<String>, CommandError> {
+    tests_with(folder, |verdict| verdict == Verdict::Fail || (clean && verdict == Verdict::Error))
 }
 
 /// All integration tests in a run folder.

@@ -1,14 +1,17 @@
 //! A run of the command: its folder, its target, and the report at its end.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fixtures::Selected;
 use harness::data;
-use harness::run::{Run, out_folder};
+use harness::run::{RUN_VARIABLE, Run, out_folder};
+use harness::suite::Suite;
 use harness::system::System;
 use harness::verdict::Exit;
+use tokio::sync::Mutex;
 
 use crate::error::CommandError;
 
@@ -18,18 +21,23 @@ pub struct Session {
     /// The run.
     pub run: &'static Run,
     /// The target file, for the processes the command starts.
-    pub target: Option<std::path::PathBuf>,
-    selected: Selected,
+    pub target: Option<PathBuf>,
+    name: String,
+    selected: Mutex<Option<Selected>>,
 }
 
 impl Session {
     /// Begins a run on the target of a file, or on the embedded one, and says so.
     pub async fn open(target: Option<&Path>) -> Result<Session, CommandError> {
-        let run = Run::create(&out_folder())?.work_in();
+        let run = match std::env::var_os(RUN_VARIABLE) {
+            Some(folder) => Run::at(Path::new(&folder))?,
+            None => Run::create(&out_folder())?,
+        };
+        let run = run.work_in();
         let target = target.filter(|target| *target != Path::new("embedded"));
         println!("run {}  seed {}", run.id(), run.seed());
-        let selected = fixtures::target(target).await?;
-        let system = &selected.system;
+        let selected = fixtures::target(target).await.inspect_err(|_| discard(run))?;
+        let system = selected.system.clone();
         println!(
             "target {} at {}, {} operations",
             system.target.name,
@@ -42,39 +50,69 @@ impl Session {
         for store in &system.target.stores {
             println!("  {store}");
         }
-        Ok(Session { run, target: target.map(Path::to_owned), selected })
+        let name = system.target.name.clone();
+        Ok(Session { run, target: target.map(Path::to_owned), name, selected: Mutex::new(Some(selected)) })
     }
 
-    /// The system under test.
-    pub fn system(&self) -> &Arc<System> {
-        &self.selected.system
+    /// The system under test; opened again when it was lent.
+    pub async fn system(&self) -> Result<Arc<System>, CommandError> {
+        let mut selected = self.selected.lock().await;
+        if selected.is_none() {
+            *selected = Some(fixtures::target(self.target.as_deref()).await?);
+        }
+        // It has just been filled where it was empty.
+        selected.as_ref().map(|selected| selected.system.clone()).ok_or(CommandError::Interrupted)
     }
 
-    /// Does a part of the run. Ctrl-C ends it at once and removes what it had created.
+    /// Gives up the ports that a target file names for keys and mail, for a process that opens the target
+    /// itself. An embedded target has ports of its own in every process.
+    pub async fn lend(&self) {
+        if self.target.is_some() {
+            self.selected.lock().await.take();
+        }
+    }
+
+    /// Does a part of the run. Ctrl-C ends it at once and removes what it had created; pressed again it ends
+    /// the command.
     pub async fn part<T>(
         &self,
         work: impl Future<Output = Result<T, CommandError>>,
     ) -> Result<T, CommandError> {
         UNDER_WAY.store(true, Ordering::Relaxed);
         let done = tokio::select! {
-            done = work => done,
-            _ = tokio::signal::ctrl_c() => {
-                data::sweep(self.system(), self.run.folder()).await?;
-                Err(CommandError::Interrupted)
-            }
+            done = work => Some(done),
+            _ = tokio::signal::ctrl_c() => None,
         };
         UNDER_WAY.store(false, Ordering::Relaxed);
-        done
+        if let Some(done) = done {
+            return done;
+        }
+        data::sweep(&*self.system().await?, self.run.folder()).await?;
+        Err(CommandError::Interrupted)
     }
 
     /// Ends the run: renders the report, prints the summary, gives the exit code. What stopped the run half
-    /// way is trouble, and the report shows what had been observed; a finding among that outranks it.
+    /// way stands in the report too; a finding outranks it.
     pub fn close(self, done: &Result<(), CommandError>) -> Result<Exit, CommandError> {
         if let Err(error) = done {
             eprintln!("error: {error}");
+            Suite::stopped(self.run, &self.name, &error.to_string())?;
         }
-        let exit = rendered(self.run.folder())?;
-        Ok(if done.is_err() && exit == Exit::Pass { Exit::Trouble } else { exit })
+        self.run.become_latest();
+        self.run.forget_shared();
+        rendered(self.run.folder())
+    }
+
+    /// Ends a run that tested nothing and has nothing to report.
+    pub fn discard(self) {
+        discard(self.run);
+    }
+}
+
+/// Removes the folder of a run in which nothing happened, unless it is one that the user named.
+fn discard(run: &Run) {
+    if std::env::var_os(RUN_VARIABLE).is_none() {
+        fs::remove_dir_all(run.folder()).ok();
     }
 }
 

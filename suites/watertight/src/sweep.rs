@@ -14,13 +14,15 @@ pub async fn sweep(target: Option<&Path>) -> Result<Exit, CommandError> {
     let session = Session::open(target).await?;
     let out = out_folder();
     let unreadable = |source| CommandError::File { path: out.clone(), source };
+    let system = session.system().await?;
     let mut removed = 0;
     for entry in fs::read_dir(&out).map_err(unreadable)? {
         let folder = entry.map_err(unreadable)?.path();
         if folder.join("ledger").is_dir() && !folder.is_symlink() {
-            removed += data::sweep(session.system(), &folder).await?;
+            removed += data::sweep(&system, &folder).await?;
         }
     }
-    println!("removed {removed} things that interrupted runs had left on {}", session.system().target.name);
+    println!("removed {removed} things that interrupted runs had left on {}", system.target.name);
+    session.discard();
     Ok(Exit::Pass)
 }
