@@ -1,8 +1,12 @@
 //! The one client: records every exchange, counts what was sent, and lets no leak pass.
 //!
-//! ```ignore
-//! let answer = api.call("team-create").as_(&alice).org(&acme.org).json(json!({ "name": "Ops" })).send().await?;
-//! answer.expect(201)?;
+//! ```no_run
+//! # use harness::{client::Api, data::Tenant, identity::Principal};
+//! # async fn example(api: Api, alice: Principal, acme: Tenant) -> Result<(), Box<dyn std::error::Error>> {
+//! let body = serde_json::json!({ "name": "Ops" });
+//! let answer = api.call("team-create").as_(&alice).org(&acme.org).json(body).send().await?;
+//! let team = answer.expect(201)?.text_at("/id")?;
+//! # Ok(()) }
 //! ```
 
 mod answer;

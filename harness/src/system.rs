@@ -2,17 +2,24 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Url;
 use serde_json::Value;
 
 use crate::client::{Api, ClientError, Connection, Coverage, http_client};
-use crate::contract::{Contract, ContractError};
+use crate::contract::{Contract, ContractError, Effect, Operation};
 use crate::identity::{Issuer, JwksServer, KeyError, Keys, Principal};
 use crate::leak::{Entitlement, LeakDetector};
 use crate::run::{Run, SharedError};
 use crate::stores::{Mailbox, Table};
 use crate::target::{Identity, Target};
+use crate::wait::{self, TimedOut};
+
+/// Between two attempts to sign in.
+const SIGN_IN_PAUSE: Duration = Duration::from_secs(1);
+/// Longer than access-service leaves between two looks at the issuer's keys.
+const SIGN_IN_LIMIT: Duration = Duration::from_secs(15);
 
 /// A target that cannot be worked with. Every variant ends the command with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +62,9 @@ pub enum SystemError {
         /// What is wrong.
         what: String,
     },
+    /// The target refuses the harness's tokens.
+    #[error("{0}; compare the target's issuer, client id and JWKS URL with [identity] in the target file")]
+    SignIn(#[from] TimedOut),
     /// A stand-in's port is taken.
     #[error(
         "cannot listen on {address} for the {what}: {source}; free the port or change `listen` in the target file"
@@ -177,6 +187,31 @@ impl System {
             http: self.http.clone(),
         };
         Api::new(suite, connection)
+    }
+
+    /// Waits until the target accepts a token. A service that has cached the keys of an earlier run looks for
+    /// new ones at its own pace.
+    pub async fn sign_in(&self) -> Result<(), SystemError> {
+        let harmless = |operation: &&Operation| {
+            let nothing_to_fill = operation.slots.iter().all(|slot| slot.optional);
+            operation.effect == Effect::Read && operation.needs_token() && nothing_to_fill
+        };
+        let (Some(admin), Some(operation)) =
+            (self.platform_admin(), self.contract.operations().find(harmless))
+        else {
+            return Ok(());
+        };
+        let api = self.api("sign-in");
+        let refused = &self.target.denials.unauthenticated;
+        wait::every(SIGN_IN_PAUSE, "the target to accept a token", SIGN_IN_LIMIT, || async {
+            match api.call(&operation.name).as_(&admin).send().await {
+                Ok(answer) if refused.contains(&answer.status) => Err(format!("status {}", answer.status)),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await?;
+        Ok(())
     }
 
     /// The platform administrator, when the harness can sign tokens.

@@ -19,8 +19,22 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Calls `attempt` until it gives a value, at most for `limit`. An attempt that is not there yet says what
 /// it saw instead; the last such text goes into the error.
+pub async fn until<T, F, A>(what: &str, limit: Duration, attempt: F) -> Result<T, TimedOut>
+where
+    F: FnMut() -> A,
+    A: Future<Output = Result<T, String>>,
+{
+    every(PAUSE, what, limit, attempt).await
+}
+
+/// As [`until`], with a pause of one's own between two attempts: for attempts that cost somebody something.
 #[expect(clippy::disallowed_methods, reason = "the one place that pauses: everything else polls through it")]
-pub async fn until<T, F, A>(what: &str, limit: Duration, mut attempt: F) -> Result<T, TimedOut>
+pub async fn every<T, F, A>(
+    pause: Duration,
+    what: &str,
+    limit: Duration,
+    mut attempt: F,
+) -> Result<T, TimedOut>
 where
     F: FnMut() -> A,
     A: Future<Output = Result<T, String>>,
@@ -32,7 +46,7 @@ where
             Err(last) if start.elapsed() >= limit => {
                 return Err(TimedOut { what: what.to_owned(), waited: start.elapsed(), last });
             }
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(_) => tokio::time::sleep(pause).await,
         }
     }
 }

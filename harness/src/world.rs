@@ -1,14 +1,16 @@
 //! A test's world: its own tenants and people in a shared system, and the telling of its story.
 //!
-//! ```ignore
-//! #[rstest]
-//! fn a_cancelled_invitation_cannot_be_accepted(world: World) {
-//!     world.tell(async |world| {
-//!         let acme = world.data.organisations().create("acme").await?;
-//!         ...
-//!         Ok(())
-//!     });
-//! }
+//! ```no_run
+//! # fn a_stranger_does_not_see_a_team(world: harness::world::World) {
+//! world.tell(async |world| {
+//!     let acme = world.data.organisations().create("acme").await?;
+//!     let admin = world.data.users().create(&acme, "org-admin", Some("ORG_ADMIN")).await?;
+//!     let team = world.data.teams().create(&acme, &admin).await?;
+//!     let stranger = world.data.users().stranger("stranger")?;
+//!     world.api.call("team-get").as_(&stranger).org(&acme.org).team(&team).send().await?.expect(404)?;
+//!     Ok(())
+//! });
+//! # }
 //! ```
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -99,10 +99,14 @@ impl Table {
     /// The items of a partition whose sort key begins with `prefix`, in key order.
     pub async fn query(&self, partition: &str, prefix: &str) -> Result<Vec<Item>, StoreError> {
         let request = self.client.query().table_name(&self.name).consistent_read(true);
-        let request = request
-            .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
-            .expression_attribute_values(":pk", AttributeValue::S(partition.into()))
-            .expression_attribute_values(":sk", AttributeValue::S(prefix.into()));
+        let mut request = request.expression_attribute_values(":pk", AttributeValue::S(partition.into()));
+        // DynamoDB takes no empty string in a key condition.
+        request = if prefix.is_empty() {
+            request.key_condition_expression("PK = :pk")
+        } else {
+            let request = request.key_condition_expression("PK = :pk AND begins_with(SK, :sk)");
+            request.expression_attribute_values(":sk", AttributeValue::S(prefix.into()))
+        };
         let mut pages = request.into_paginator().items().send();
         let mut items = Vec::new();
         while let Some(next) = pages.next().await {

@@ -51,7 +51,9 @@ impl Session {
             println!("  {store}");
         }
         let name = system.target.name.clone();
-        Ok(Session { run, target: target.map(Path::to_owned), name, selected: Mutex::new(Some(selected)) })
+        // Absolute: the processes that get it stand in other folders.
+        let target = target.map(|target| std::path::absolute(target).unwrap_or_else(|_| target.to_owned()));
+        Ok(Session { run, target, name, selected: Mutex::new(Some(selected)) })
     }
 
     /// The system under test; opened again when it was lent.
