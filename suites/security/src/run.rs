@@ -32,12 +32,6 @@ impl Summary {
     pub fn count(&self, verdict: Verdict) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.outcome.verdict == verdict).count()
     }
-
-    /// The verdicts of all cases. Something uncovered counts as an error: nothing was observed there.
-    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
-        let uncovered = self.uncovered.iter().map(|_| Verdict::Error);
-        self.outcomes.iter().map(|outcome| outcome.outcome.verdict).chain(uncovered)
-    }
 }
 
 /// Runs a plan. `on_case` is told of every case as it ends, for progress.
