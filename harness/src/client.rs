@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use reqwest::redirect;
 
-use crate::contract::Contract;
+use crate::contract::{Conformance, Contract};
 use crate::exchange::{Class, Exchange};
 use crate::leak::{Leak, LeakDetector};
 use crate::record::{Finding, Record, Severity};
@@ -132,6 +132,8 @@ pub struct Connection {
     pub leaks: LeakDetector,
     /// What was sent.
     pub coverage: Arc<Coverage>,
+    /// What answers are held against, if they are.
+    pub conformance: Option<Arc<Conformance>>,
     /// The HTTP client, see [`http_client`].
     pub http: reqwest::Client,
 }
@@ -147,6 +149,7 @@ struct Inner {
     suite: String,
     connection: Connection,
     leaked: Mutex<Vec<String>>,
+    nonconforming: Mutex<Vec<String>>,
     exchanges: Mutex<Vec<String>>,
 }
 
@@ -180,6 +183,7 @@ impl Api {
             suite: suite.to_owned(),
             connection,
             leaked: Mutex::default(),
+            nonconforming: Mutex::default(),
             exchanges: Mutex::default(),
         };
         Api { inner: Arc::new(inner) }
@@ -228,6 +232,22 @@ impl Api {
     /// The ids of the exchanges in which something leaked, whatever the caller made of the error.
     pub fn leaked(&self) -> Vec<String> {
         self.inner.leaked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The answers that were none the contract promises, whatever the caller made of them: which and why.
+    pub fn nonconforming(&self) -> Vec<String> {
+        self.inner.nonconforming.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Holds an answer against the contract, and remembers it if it is none the contract promises.
+    fn hold_to_contract(&self, received: &Received, exchange: &Exchange) {
+        let Some(conformance) = &self.inner.connection.conformance else { return };
+        let media_type = received.headers.get("content-type").and_then(|value| value.to_str().ok());
+        let Exchange { operation, principal, id, .. } = exchange;
+        if let Err(why) = conformance.check(operation, received.status, media_type, &received.body) {
+            let line = format!("{operation} as {principal} (request {id}): {why}");
+            self.inner.nonconforming.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
     }
 
     /// The ids of the exchanges recorded since the last call of this: what a step of a story sent.

@@ -2,6 +2,7 @@
 //!
 //! docs/contract.md is the notation for people; this module reads it from an OpenAPI document.
 
+mod conformance;
 mod openapi;
 mod slot;
 
@@ -11,6 +12,7 @@ use std::fmt;
 use reqwest::Method;
 use serde_json::Value;
 
+pub use conformance::{Conformance, Nonconformity};
 pub use openapi::ContractError;
 pub use slot::{Place, Slot, SlotKind};
 

@@ -2,8 +2,10 @@
 
 mod dynamodb;
 mod embedded;
+mod fault;
 mod mail;
 
 pub use dynamodb::{Item, Key, StoreError, Table, Volatile, key_of};
 pub use embedded::{EmbeddedDynamoDb, StartError};
+pub use fault::{Fault, FaultProxy, ProxyError};
 pub use mail::{Mail, Mailbox};

@@ -8,7 +8,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use crate::client::{Api, ClientError, Connection, Coverage, http_client};
-use crate::contract::{Contract, ContractError, Effect, Operation};
+use crate::contract::{Conformance, Contract, ContractError, Effect, Operation};
 use crate::identity::{Issuer, JwksServer, KeyError, Keys, Principal};
 use crate::leak::{Entitlement, LeakDetector};
 use crate::run::{Run, SharedError};
@@ -136,6 +136,8 @@ pub struct System {
     pub contract: Arc<Contract>,
     /// The OpenAPI document the contract was read from.
     pub document: Value,
+    /// What its answers promise to be.
+    pub conformance: Arc<Conformance>,
     /// The servers it leans on.
     pub stand_ins: StandIns,
     /// Its store, with the `store` capability.
@@ -167,6 +169,7 @@ impl System {
             run,
             target: Arc::new(target),
             contract: Arc::new(contract),
+            conformance: Arc::new(Conformance::of(&document)),
             document,
             stand_ins,
             table,
@@ -176,17 +179,27 @@ impl System {
         })
     }
 
-    /// A client that records for a suite.
+    /// A client that records for a suite and takes answers as they come.
     pub fn api(&self, suite: &str) -> Api {
-        let connection = Connection {
+        Api::new(suite, self.connection())
+    }
+
+    /// A client that records for a suite and holds every answer against the contract.
+    pub fn strict_api(&self, suite: &str) -> Api {
+        let conformance = Some(Arc::clone(&self.conformance));
+        Api::new(suite, Connection { conformance, ..self.connection() })
+    }
+
+    fn connection(&self) -> Connection {
+        Connection {
             run: self.run,
             target: self.target.clone(),
             contract: self.contract.clone(),
             leaks: self.leaks.clone(),
             coverage: self.coverage.clone(),
+            conformance: None,
             http: self.http.clone(),
-        };
-        Api::new(suite, connection)
+        }
     }
 
     /// Waits until the target accepts a token. A service that has cached the keys of an earlier run looks for

@@ -138,7 +138,7 @@ pub struct World {
 impl World {
     /// A world for the test of this path (`module::test`).
     pub fn new(system: Arc<System>, suite: Arc<Suite>, test: &str) -> World {
-        let api = system.api(suite.name());
+        let api = system.strict_api(suite.name());
         let data = Data::new(system.clone(), api.clone(), test);
         World { system, api, data, suite, test: test.to_owned(), steps: Mutex::default() }
     }
@@ -238,6 +238,11 @@ impl World {
                 Verdict::Fail,
                 format!("another tenant's data in the answer to {}", leaked.join(", ")),
             );
+        }
+        let nonconforming = self.api.nonconforming();
+        if !nonconforming.is_empty() && outcome.verdict < Verdict::Fail {
+            let lines = nonconforming.join("\n  ");
+            outcome = Outcome::because(Verdict::Fail, format!("not as the contract promises:\n  {lines}"));
         }
         if outcome.verdict < Verdict::Fail {
             if let Err(error) = runtime.block_on(self.data.cleanup()) {

@@ -146,6 +146,7 @@ impl Call {
             api.record_leak(&leak, &exchange)?;
             return Err(CallError::Leak { leak, exchange: Box::new(exchange) });
         }
+        api.hold_to_contract(&received, &exchange);
         let Received { status, headers, body } = received;
         Ok(Answer { status, headers, body, exchange })
     }

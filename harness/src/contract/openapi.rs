@@ -22,7 +22,7 @@ pub enum ContractError {
 }
 
 /// The methods a path item may hold; its other members are no operations.
-const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+pub(super) const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 impl Contract {
     /// Reads a contract. A route that lacks annotations goes to `unannotated`; an annotation that is there
@@ -264,7 +264,7 @@ fn body_example(body: &Value, pointer: &[String]) -> Option<String> {
 }
 
 /// Follows one local `$ref`.
-fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+pub(super) fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     let target = value.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
     target.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
 }
