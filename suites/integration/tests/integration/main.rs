@@ -7,6 +7,8 @@ mod audit;
 mod contract;
 mod invitation_flow;
 mod invitations;
+mod model;
+mod races;
 mod roles;
 mod teams;
 
