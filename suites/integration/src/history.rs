@@ -38,11 +38,11 @@ const LONGEST: usize = 64;
 /// # Panics
 ///
 /// When the history is longer than 64 operations.
-pub fn linearized<'h, O, S>(
-    history: &'h [Observed<O>],
-    first: S,
+pub fn linearized<O, S>(
+    history: &[Observed<O>],
+    first: &S,
     step: impl Fn(&S, &O) -> Option<S>,
-) -> Option<Vec<&'h O>>
+) -> Option<Vec<&O>>
 where
     S: Clone + Eq + Hash,
 {
@@ -60,7 +60,7 @@ struct Search<'h, O, S, F> {
 
 impl<O, S: Clone + Eq + Hash, F: Fn(&S, &O) -> Option<S>> Search<'_, O, S, F> {
     /// Whether the rest can follow, given which have come.
-    fn from(&mut self, come: u64, state: S) -> bool {
+    fn from(&mut self, come: u64, state: &S) -> bool {
         if self.order.len() == self.history.len() {
             return true;
         }
@@ -74,9 +74,9 @@ impl<O, S: Clone + Eq + Hash, F: Fn(&S, &O) -> Option<S>> Search<'_, O, S, F> {
             if first_end.is_some_and(|end| end < operation.began) {
                 continue;
             }
-            let Some(next) = (self.step)(&state, &operation.what) else { continue };
+            let Some(next) = (self.step)(state, &operation.what) else { continue };
             self.order.push(index);
-            if self.from(come | (1 << index), next) {
+            if self.from(come | (1 << index), &next) {
                 return true;
             }
             self.order.pop();
@@ -98,6 +98,7 @@ mod tests {
         Read(u8),
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "states are not always this small")]
     fn step(state: &u8, op: &Op) -> Option<u8> {
         match *op {
             Op::Write(value) => Some(value),
@@ -117,19 +118,19 @@ mod tests {
     #[test]
     fn overlapping_operations_may_have_happened_in_either_order() {
         let seen = history(&[(0, 10, Op::Write(1)), (1, 9, Op::Read(0)), (2, 8, Op::Read(1))]);
-        let order = linearized(&seen, 0, step).unwrap();
+        let order = linearized(&seen, &0, step).unwrap();
         assert_eq!(order, [&Op::Read(0), &Op::Write(1), &Op::Read(1)]);
     }
 
     #[test]
     fn a_read_after_a_write_sees_it() {
         let stale = history(&[(0, 1, Op::Write(1)), (2, 3, Op::Read(0))]);
-        assert_eq!(linearized(&stale, 0, step), None);
+        assert_eq!(linearized(&stale, &0, step), None);
     }
 
     #[test]
     fn two_reads_do_not_see_a_value_come_and_go() {
         let flicker = history(&[(0, 9, Op::Write(1)), (1, 2, Op::Read(1)), (3, 4, Op::Read(0))]);
-        assert_eq!(linearized(&flicker, 0, step), None);
+        assert_eq!(linearized(&flicker, &0, step), None);
     }
 }

@@ -37,7 +37,9 @@ async fn play(world: &World, outsider: &Principal, mut rules: Rules, acts: &[Act
 }
 
 fn told(acts: &[Act]) -> String {
-    acts.iter().enumerate().map(|(index, act)| format!("\n  {}. {act}", index + 1)).collect()
+    let lines: Vec<String> =
+        acts.iter().enumerate().map(|(index, act)| format!("  {}. {act}", index + 1)).collect();
+    lines.join("\n")
 }
 
 #[rstest]
@@ -73,7 +75,7 @@ fn whatever_people_do_the_access_rules_hold(#[context] context: Context) {
             (Err(TestError::Fail(reason, (_, acts, _))), stop) => Err(Stop {
                 verdict: stop.map_or(harness::verdict::Verdict::Fail, |stop| stop.verdict),
                 reason: format!(
-                    "{reason}\nthe shortest sequence found:{}\nagain: WATERTIGHT_SEED={}",
+                    "{reason}\nthe shortest sequence found:\n{}\nagain: WATERTIGHT_SEED={}",
                     told(&acts),
                     world.system.run.seed()
                 ),

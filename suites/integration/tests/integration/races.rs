@@ -7,7 +7,7 @@ use harness::data::Tenant;
 use harness::identity::Principal;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
-use serde_json::{Value, json};
+use serde_json::json;
 use suites_integration::history::{Observed, linearized};
 
 use crate::world;
@@ -110,7 +110,7 @@ fn an_invitation_has_one_fate(#[context] context: Context, #[case] rival: Fate, 
                 (rival, end.invitation_token(&invitation.token)),
             ];
             let seen = at_once(calls).await?;
-            let order = linearized(&seen, Some(true), |link_works: &Option<bool>, (fate, status)| {
+            let order = linearized(&seen, &Some(true), |link_works: &Option<bool>, (fate, status)| {
                 match (fate, status) {
                     // `None`: settled for ever. `Some(false)`: pending under another token.
                     (Fate::Accept, 200) if *link_works == Some(true) => Some(None),
@@ -140,6 +140,8 @@ fn an_invitation_has_one_fate(#[context] context: Context, #[case] rival: Fate, 
         Ok(())
     });
 }
+
+use Grant::{Assign, Unassign};
 
 #[derive(Clone, Copy, Debug)]
 enum Grant {
@@ -179,7 +181,6 @@ fn granting_and_removing_a_role_at_once_has_an_order(#[context] context: Context
                 }
                 Ok(seen)
             };
-            use Grant::{Assign, Unassign};
             let clients = [
                 client(Assign, Unassign),
                 client(Unassign, Assign),
@@ -190,7 +191,7 @@ fn granting_and_removing_a_role_at_once_has_an_order(#[context] context: Context
             for history in join_all(clients).await {
                 seen.extend(history?);
             }
-            let order = linearized(&seen, false, |held: &bool, (grant, status)| match (grant, status) {
+            let order = linearized(&seen, &false, |held: &bool, (grant, status)| match (grant, status) {
                 (Grant::Assign, 201) if !held => Some(true),
                 (Grant::Unassign, 204) if *held => Some(false),
                 (Grant::Unassign, 404) if !held => Some(false),
@@ -318,8 +319,7 @@ fn members_added_and_removed_at_once_are_counted_right(#[context] context: Conte
             for person in &people {
                 let teams = world.api.call("user-team-list").as_(&admin).org(&acme.org).user(&person.subject);
                 let teams = teams.send().await?.expect(200)?.array_at("/items")?;
-                let listed =
-                    list.iter().any(|member| member["userId"] == Value::from(person.subject.as_str()));
+                let listed = list.iter().any(|member| member["userId"] == person.subject.as_str());
                 world.must(teams.len() == usize::from(listed), "the team's list and the user's agree")?;
             }
         }
