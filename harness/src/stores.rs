@@ -1,9 +1,11 @@
 //! The stores and stand-ins a target leans on: DynamoDB (embedded or by URL) and mail.
 
+mod archive;
 mod dynamodb;
 mod embedded;
 mod mail;
 
+pub use archive::{Archive, ArchiveError};
 pub use dynamodb::{Item, Key, StoreError, Table, Volatile, key_of};
 pub use embedded::{EmbeddedDynamoDb, StartError};
 pub use mail::{Mail, Mailbox};
