@@ -2,6 +2,7 @@
 //! first, and removed at the end.
 
 mod cleanup;
+mod exports;
 mod invitations;
 mod ledger;
 mod organisations;
@@ -17,12 +18,13 @@ use crate::contract::{Place, SlotKind};
 use crate::identity::Principal;
 use crate::leak::{Canary, TenantKey, random_code};
 use crate::run::RunError;
-use crate::stores::StoreError;
+use crate::stores::{ArchiveError, StoreError};
 use crate::system::System;
 use crate::target::Capability;
 use crate::wait::TimedOut;
 
 pub use cleanup::sweep;
+pub use exports::Exports;
 pub use invitations::{Invitation, Invitations};
 pub use ledger::{Entry, Ledger, LedgerLine, Outstanding};
 pub use organisations::Organisations;
@@ -56,9 +58,12 @@ pub enum DataError {
     /// The target cannot do what is needed.
     #[error("the target has no capability '{0}'")]
     Lacks(Capability),
-    /// The mail that carries what is needed did not come.
+    /// The archive.
     #[error(transparent)]
-    Mail(#[from] TimedOut),
+    Archive(#[from] ArchiveError),
+    /// What is needed did not come: a mail, the end of a job.
+    #[error(transparent)]
+    Late(#[from] TimedOut),
     /// The mail came without a link.
     #[error("expected an invitation link in the mail to {0}, found none")]
     NoLink(String),
@@ -132,6 +137,11 @@ impl Data {
     /// Invitations.
     pub fn invitations(&self) -> Invitations<'_> {
         Invitations(self)
+    }
+
+    /// Exports of the audit log.
+    pub fn exports(&self) -> Exports<'_> {
+        Exports(self)
     }
 
     /// The platform administrator, who provisions.

@@ -1,10 +1,12 @@
 //! The stores and stand-ins a target leans on: DynamoDB (embedded or by URL) and mail.
 
+mod archive;
 mod dynamodb;
 mod embedded;
 mod fault;
 mod mail;
 
+pub use archive::{Archive, ArchiveError};
 pub use dynamodb::{Item, Key, StoreError, Table, Volatile, key_of};
 pub use embedded::{EmbeddedDynamoDb, StartError};
 pub use fault::{Fault, FaultProxy, ProxyError};

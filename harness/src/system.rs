@@ -12,8 +12,8 @@ use crate::contract::{Conformance, Contract, ContractError, Effect, Operation};
 use crate::identity::{Issuer, JwksServer, KeyError, Keys, Principal};
 use crate::leak::{Entitlement, LeakDetector};
 use crate::run::{Run, SharedError};
-use crate::stores::{Mailbox, Table};
-use crate::target::{Identity, Target};
+use crate::stores::{Archive, ArchiveError, Mailbox, Table};
+use crate::target::{ArchiveStandIn, Identity, Target};
 use crate::wait::{self, TimedOut};
 
 /// Between two attempts to sign in.
@@ -77,6 +77,9 @@ pub enum SystemError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The archive stand-in.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The keys of the run.
     #[error(transparent)]
     Keys(#[from] SharedError<KeyError>),
@@ -94,6 +97,8 @@ pub struct StandIns {
     pub jwks: Option<JwksServer>,
     /// Receives the mail.
     pub mail: Option<Mailbox>,
+    /// Receives the archive's objects.
+    pub archive: Option<Archive>,
 }
 
 impl StandIns {
@@ -102,6 +107,7 @@ impl StandIns {
         run: &Run,
         identity: Option<&Identity>,
         mail: Option<SocketAddr>,
+        archive: Option<&ArchiveStandIn>,
     ) -> Result<StandIns, SystemError> {
         let listen_error = |what, address| move |source| SystemError::Listen { what, address, source };
         let (issuer, jwks) = match identity {
@@ -121,7 +127,16 @@ impl StandIns {
             }
             None => None,
         };
-        Ok(StandIns { issuer, jwks, mail })
+        let archive = match archive {
+            Some(archive) => {
+                Some(Archive::start(archive.listen, &archive.bucket).await.map_err(|error| match error {
+                    ArchiveError::Io(source) => listen_error("archive stand-in", archive.listen)(source),
+                    error => error.into(),
+                })?)
+            }
+            None => None,
+        };
+        Ok(StandIns { issuer, jwks, mail, archive })
     }
 }
 
@@ -147,7 +162,7 @@ pub struct System {
     /// What all clients of it sent.
     pub coverage: Arc<Coverage>,
     /// The connections all clients of it share.
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 impl System {

@@ -39,6 +39,10 @@ pub enum Capability {
     Store,
     /// The harness reads the mail the target sends.
     Mail,
+    /// The harness reads the objects the target archives.
+    Archive,
+    /// The harness invokes the target's functions.
+    Lambda,
     /// The target has routes that answer with its audit log.
     Audit,
 }
@@ -51,6 +55,8 @@ impl Capability {
             Capability::Mint => "mint",
             Capability::Store => "store",
             Capability::Mail => "mail",
+            Capability::Archive => "archive",
+            Capability::Lambda => "lambda",
             Capability::Audit => "audit",
         }
     }
@@ -130,6 +136,22 @@ pub struct Store {
     pub credentials: (Secret, Secret),
 }
 
+/// Where the archive stand-in listens, and its bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveStandIn {
+    /// Where. Port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The bucket.
+    #[serde(default = "default_bucket")]
+    pub bucket: String,
+}
+
+/// The integration seed's.
+fn default_bucket() -> String {
+    "test-audit-bucket".to_owned()
+}
+
 /// A system under test.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -161,6 +183,10 @@ pub struct Target {
     pub store: Option<Store>,
     /// Where the recording mail stand-in listens, with the `mail` capability. Speaks SES v2 `SendEmail`.
     pub mail: Option<SocketAddr>,
+    /// The archive stand-in, with the `archive` capability. Speaks S3, path style.
+    pub archive: Option<ArchiveStandIn>,
+    /// Base URL of a Lambda Invoke endpoint, with the `lambda` capability.
+    pub lambda: Option<Url>,
     /// The stores it stands on, each with the reason it was chosen; for the run's first line.
     pub stores: Vec<String>,
 }
@@ -183,6 +209,8 @@ impl Target {
             identity: None,
             store: None,
             mail: None,
+            archive: None,
+            lambda: None,
             stores: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{DataError, Outstanding};
 use crate::exchange::Class;
 use crate::identity::Principal;
-use crate::stores::{Table, Volatile, key_of};
+use crate::stores::{Archive, Table, Volatile, key_of};
 use crate::system::System;
 use crate::target::Capability;
 
@@ -20,9 +20,23 @@ const EMBEDDED: &str = "embedded";
 /// Removes organisations and users, with all that belongs to them, and verifies it.
 pub(super) async fn remove(system: &System, orgs: &[&str], users: &[&str]) -> Result<(), DataError> {
     match &system.table {
-        Some(table) => from_store(table, &[orgs, users].concat()).await,
-        None => through_api(system, orgs, users).await,
+        Some(table) => from_store(table, &[orgs, users].concat()).await?,
+        None => through_api(system, orgs, users).await?,
     }
+    match &system.stand_ins.archive {
+        Some(archive) => from_archive(archive, orgs),
+        None => Ok(()),
+    }
+}
+
+/// Removes the objects whose keys name one of the organisations.
+fn from_archive(archive: &Archive, orgs: &[&str]) -> Result<(), DataError> {
+    for key in archive.keys("")? {
+        if orgs.iter().any(|org| key.contains(org)) {
+            archive.delete_prefix(&key)?;
+        }
+    }
+    Ok(())
 }
 
 async fn from_store(table: &Table, ids: &[&str]) -> Result<(), DataError> {

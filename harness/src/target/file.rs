@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Capability, Denials, Identity, Limits, Secret, Store, Target};
+use super::{ArchiveStandIn, Capability, Denials, Identity, Limits, Secret, Store, Target};
 
 /// A target file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,8 @@ struct TargetFile {
     identity: Option<Identity>,
     store: Option<StoreTable>,
     mail: Option<MailTable>,
+    archive: Option<ArchiveStandIn>,
+    lambda: Option<LambdaTable>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +113,12 @@ struct StoreTable {
 #[serde(deny_unknown_fields)]
 struct MailTable {
     listen: SocketAddr,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LambdaTable {
+    url: Url,
 }
 
 fn default_openapi() -> String {
@@ -174,6 +182,8 @@ impl Target {
             identity: file.identity,
             store: store.transpose()?,
             mail: file.mail.map(|mail| mail.listen),
+            archive: file.archive,
+            lambda: file.lambda.map(|lambda| lambda.url),
             stores: Vec::new(),
             ..Target::at(&file.name, file.base_url)
         };
@@ -200,6 +210,8 @@ fn contradiction(target: &Target) -> Option<String> {
         (Capability::Mint, target.identity.is_some(), "an [identity] table of kind \"mint\""),
         (Capability::Store, target.store.is_some(), "a [store] table"),
         (Capability::Mail, target.mail.is_some(), "a [mail] table"),
+        (Capability::Archive, target.archive.is_some(), "an [archive] table"),
+        (Capability::Lambda, target.lambda.is_some(), "a [lambda] table"),
     ];
     for (capability, there, table) in needs {
         if target.can(capability) && !there {
@@ -226,6 +238,11 @@ fn contradiction(target: &Target) -> Option<String> {
             "base_url must be an http or https URL with a host, found '{}'",
             target.base_url
         ));
+    }
+    if let Some(url) = &target.lambda
+        && (!matches!(url.scheme(), "http" | "https") || url.host_str().is_none())
+    {
+        return Some(format!("lambda.url must be an http or https URL with a host, found '{url}'"));
     }
     if !target.openapi.starts_with('/') {
         return Some(format!("openapi must be a path that begins with '/', found '{}'", target.openapi));

@@ -174,7 +174,8 @@ impl Relay {
     async fn system(&self, behind: &System) -> Arc<System> {
         let base_url = Url::parse(&format!("http://{}", self.address)).unwrap();
         let target = Target { name: "relayed".to_owned(), base_url, ..(*behind.target).clone() };
-        let stand_ins = StandIns { issuer: behind.stand_ins.issuer.clone(), jwks: None, mail: None };
+        let stand_ins =
+            StandIns { issuer: behind.stand_ins.issuer.clone(), jwks: None, mail: None, archive: None };
         Arc::new(System::open(behind.run, target, stand_ins).await.unwrap())
     }
 }

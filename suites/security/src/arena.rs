@@ -12,6 +12,7 @@ use harness::identity::Principal;
 use harness::leak::random_code;
 use harness::snapshot::{Change, Snapshot, Watched};
 use harness::system::System;
+use harness::target::Capability;
 use harness::world::Stop;
 use serde_json::{Value, json};
 
@@ -126,6 +127,9 @@ impl Arena {
     /// Makes whatever an operation names on one side.
     pub async fn fresh(&self, side: &Side, operation: &Operation) -> Result<Fill, Stop> {
         let mut fill = Fill { values: BTreeMap::new(), invitee: None };
+        if operation.created(SlotKind::AuditExport).is_some() {
+            self.must_archive()?;
+        }
         let mut kinds: Vec<SlotKind> =
             operation.slots.iter().filter(|slot| !operation.chooses(slot)).map(|slot| slot.kind).collect();
         // By the order of the kinds: a member needs the team of the same request, an invitation its role.
@@ -174,7 +178,8 @@ impl Arena {
             SlotKind::Text => tenant.text("words"),
             SlotKind::Email => fresh_email("someone"),
             SlotKind::Slug => format!("s-{}", random_code(8)),
-            SlotKind::AuditExport | SlotKind::Product => {
+            SlotKind::AuditExport => self.exported(side).await?,
+            SlotKind::Product => {
                 return Err(Stop::error(format!(
                     "nothing in the harness can make a {kind}: add a data manager for it"
                 )));
@@ -183,6 +188,19 @@ impl Arena {
                 return Ok(None);
             }
         }))
+    }
+
+    async fn exported(&self, side: &Side) -> Result<String, Stop> {
+        self.must_archive()?;
+        Ok(self.data.exports().create(&side.tenant, &side.admin).await?)
+    }
+
+    /// Where nothing can be archived, an export's rightful caller fails too.
+    fn must_archive(&self) -> Result<(), Stop> {
+        if self.system.target.can(Capability::Archive) {
+            return Ok(());
+        }
+        Err(Stop::skip(format!("the target has no capability '{}'", Capability::Archive)))
     }
 
     /// What `role-assignment-delete` takes away, `role-assignment-create` must first have given: the

@@ -78,8 +78,10 @@ async fn system_with(operation: Value, asks: bool) -> (Arc<System>, Embedded) {
     host::handle().unwrap().spawn(async move { axum::serve(listener, router).await });
     let mut target = Target { base_url, name: "with-notes".to_owned(), ..(*embedded.system.target).clone() };
     target.capabilities.remove(&Capability::Mail);
+    target.capabilities.remove(&Capability::Archive);
     target.mail = None;
-    let stand_ins = StandIns { issuer: embedded.system.stand_ins.issuer.clone(), jwks: None, mail: None };
+    let stand_ins =
+        StandIns { issuer: embedded.system.stand_ins.issuer.clone(), jwks: None, mail: None, archive: None };
     (Arc::new(System::open(run, target, stand_ins).await.unwrap()), embedded)
 }
 
