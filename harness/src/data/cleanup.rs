@@ -43,14 +43,12 @@ pub(super) async fn remove_permissions(system: &System, permissions: &[&str]) ->
     if permissions.is_empty() {
         return Ok(());
     }
-    match &system.table {
-        Some(table) => from_store(table, permissions).await,
-        None => {
-            let api = system.api(SUITE);
-            let call = |id: &&str| api.call("permission-delete").slot(SlotKind::Permission, id);
-            send_all(system, permissions.iter().map(call)).await
-        }
+    if let Some(table) = &system.table {
+        return from_store(table, permissions).await;
     }
+    let api = system.api(SUITE);
+    let call = |id: &&str| api.call("permission-delete").slot(SlotKind::Permission, id);
+    send_all(system, permissions.iter().map(call)).await
 }
 
 async fn through_api(system: &System, orgs: &[&str], users: &[&str]) -> Result<(), DataError> {
