@@ -6,6 +6,7 @@ mod exports;
 mod invitations;
 mod ledger;
 mod organisations;
+mod permissions;
 mod roles;
 mod teams;
 mod users;
@@ -28,6 +29,7 @@ pub use exports::Exports;
 pub use invitations::{Invitation, Invitations};
 pub use ledger::{Entry, Ledger, LedgerLine, Outstanding};
 pub use organisations::Organisations;
+pub use permissions::Permissions;
 pub use roles::Roles;
 pub use teams::Teams;
 pub use users::Users;
@@ -134,6 +136,11 @@ impl Data {
         Roles(self)
     }
 
+    /// Permissions of the platform.
+    pub fn permissions(&self) -> Permissions<'_> {
+        Permissions(self)
+    }
+
     /// Invitations.
     pub fn invitations(&self) -> Invitations<'_> {
         Invitations(self)
@@ -192,9 +199,12 @@ impl Data {
         let org = if kind == SlotKind::Org { id } else { org };
         self.ledger.created(entry, id, org)?;
         self.system.leaks.learn(tenant, kind.as_str(), id);
-        let made = Made { entry, kind, id: id.to_owned() };
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+        self.remember(Made { entry, kind, id: id.to_owned() });
         Ok(())
+    }
+
+    fn remember(&self, made: Made) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
     }
 
     /// Enters an id that a request of the test itself created.
@@ -216,6 +226,7 @@ impl Data {
             made.iter().filter(|made| made.kind == kind).map(|made| made.id.as_str()).collect()
         };
         cleanup::remove(&self.system, &of_kind(SlotKind::Org), &of_kind(SlotKind::User)).await?;
+        cleanup::remove_permissions(&self.system, &of_kind(SlotKind::Permission)).await?;
         for made in made.iter().rev() {
             self.ledger.removed(made.entry)?;
         }

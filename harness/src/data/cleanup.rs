@@ -6,6 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{DataError, Outstanding};
+use crate::client::Call;
+use crate::contract::SlotKind;
 use crate::exchange::Class;
 use crate::identity::Principal;
 use crate::stores::{Archive, Table, Volatile, key_of};
@@ -50,15 +52,32 @@ async fn from_store(table: &Table, ids: &[&str]) -> Result<(), DataError> {
     Err(DataError::Left(names.collect()))
 }
 
+/// Removes permissions, which belong to no organisation.
+pub(super) async fn remove_permissions(system: &System, permissions: &[&str]) -> Result<(), DataError> {
+    if permissions.is_empty() {
+        return Ok(());
+    }
+    if let Some(table) = &system.table {
+        return from_store(table, permissions).await;
+    }
+    let api = system.api(SUITE);
+    let call = |id: &&str| api.call("permission-delete").slot(SlotKind::Permission, id);
+    send_all(system, permissions.iter().map(call)).await
+}
+
 async fn through_api(system: &System, orgs: &[&str], users: &[&str]) -> Result<(), DataError> {
-    let admin = administrator(system)?;
     let api = system.api(SUITE);
     // Organisations first: a user may be the last administrator of one that still stands.
     let orgs = orgs.iter().map(|id| api.call("org-delete").org(id));
     let deleted = json!({ "status": "DELETED" });
     let users = users.iter().map(|id| api.call("user-status-set").user(id).json(deleted.clone()));
+    send_all(system, orgs.chain(users)).await
+}
+
+async fn send_all(system: &System, calls: impl Iterator<Item = Call>) -> Result<(), DataError> {
+    let admin = administrator(system)?;
     let mut left = Vec::new();
-    for call in orgs.chain(users) {
+    for call in calls {
         let answer = call.as_(&admin).class(Class::Cleanup).send().await?;
         // 404: the test itself removed it.
         if !(answer.status < 300 || answer.status == 404) {
@@ -82,12 +101,13 @@ pub async fn sweep(system: &System, folder: &Path) -> Result<usize, DataError> {
     outstanding.retain(|thing| {
         thing.target == system.target.name && (here(thing) || thing.target == EMBEDDED) && !thing.is_in_use()
     });
-    let (mut orgs, mut users) = (Vec::new(), Vec::new());
+    let (mut orgs, mut users, mut permissions) = (Vec::new(), Vec::new(), Vec::new());
     for thing in outstanding.iter().filter(|thing| here(thing)) {
         match (thing.kind.as_str(), &thing.id) {
             ("org", Some(id)) => orgs.push(id.clone()),
             ("org", None) => orgs.extend(find_by_canary(system, thing.tenant.as_str()).await?),
             ("user", Some(id)) => users.push(id.clone()),
+            ("permission", Some(id)) => permissions.push(id.as_str()),
             // Whatever else was made belongs to an organisation and goes with it.
             _ => {}
         }
@@ -97,6 +117,7 @@ pub async fn sweep(system: &System, folder: &Path) -> Result<usize, DataError> {
         let users: Vec<&str> = users.iter().map(String::as_str).collect();
         remove(system, &orgs, &users).await?;
     }
+    remove_permissions(system, &permissions).await?;
     for thing in &outstanding {
         thing.mark_removed().map_err(unreadable)?;
     }

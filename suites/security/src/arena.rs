@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use harness::client::{Answer, Api, Call, CallError};
-use harness::contract::{Effect, Operation, Permission, SlotKind};
+use harness::contract::{Effect, Operation, Permission, Place, Slot, SlotKind};
 use harness::data::{Data, Tenant, fresh_email};
 use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
@@ -141,6 +141,15 @@ impl Arena {
                 SlotKind::Org if ends_the_tenant && operation.allows(&Permission::Platform) => {
                     self.data.organisations().create("shortlived").await?.org
                 }
+                SlotKind::Permission if operation.created(kind).is_some() => {
+                    let name = self.data.permissions().fresh_name();
+                    self.data.permissions().adopt(&side.tenant, &name)?;
+                    name
+                }
+                // What is changed or ended is one of the group's own: the catalogue is everyone's.
+                SlotKind::Permission if changes_permission(operation) => {
+                    self.data.permissions().create(&side.tenant).await?
+                }
                 _ => match self.value(side, kind, &mut fill).await? {
                     Some(value) => value,
                     None => continue,
@@ -165,10 +174,7 @@ impl Arena {
                 data.teams().add_member(tenant, admin, &team, &user).await?;
                 user
             }
-            SlotKind::TeamRole => match &side.team_role {
-                Some(team_role) => team_role.clone(),
-                None => return Err(Stop::skip("the target has no team role to name")),
-            },
+            SlotKind::TeamRole => self.team_role(side).await?,
             SlotKind::Invitation | SlotKind::InvitationToken => {
                 let role = data.roles().create(tenant, admin).await?;
                 let invitation = data.invitations().create(tenant, admin, &role, None).await?;
@@ -201,6 +207,18 @@ impl Arena {
             return Ok(());
         }
         Err(Stop::skip(format!("the target has no capability '{}'", Capability::Archive)))
+    }
+
+    /// A team role of the side's own, or one of those it began with where the target can make none.
+    async fn team_role(&self, side: &Side) -> Result<String, Stop> {
+        let Some(create) = self.api.contract().get("team-role-create") else {
+            return side.team_role.clone().ok_or_else(|| Stop::skip("the target has no team role to name"));
+        };
+        let call = self.api.call(&create.name).as_(&side.admin).org(&side.tenant.org);
+        let answer = call.slot(SlotKind::Text, &side.tenant.text("part")).send().await?.expect(201)?;
+        let id = answer.text_at(create.created(SlotKind::TeamRole).unwrap_or("/id"))?;
+        self.data.adopt(&side.tenant, SlotKind::TeamRole, &id)?;
+        Ok(id)
     }
 
     /// What `role-assignment-delete` takes away, `role-assignment-create` must first have given: the
@@ -284,7 +302,9 @@ impl Arena {
         let words = [SlotKind::Text, SlotKind::Email, SlotKind::Slug];
         let words = words.iter().flat_map(|kind| fills.iter().filter_map(|fill| fill.values.get(kind)));
         let words = words.filter(|_| !operation.creates.is_empty());
-        let words: Vec<&str> = words.map(String::as_str).collect();
+        // A permission belongs to no tenant: it is found by its name alone.
+        let permissions = fills.iter().filter_map(|fill| fill.values.get(&SlotKind::Permission));
+        let words: Vec<&str> = words.chain(permissions).map(String::as_str).collect();
         Ok(Snapshot::take(self.system.table.as_ref(), &self.api, &watched, &words).await?)
     }
 
@@ -308,6 +328,12 @@ impl Side {
         };
         Ok(Side { tenant, admin, team_role })
     }
+}
+
+/// Whether the permission that the path names is changed or ended.
+fn changes_permission(operation: &Operation) -> bool {
+    let names_it = |slot: &Slot| slot.kind == SlotKind::Permission && matches!(slot.place, Place::Path(_));
+    operation.effect != Effect::Read && operation.slots.iter().any(names_it)
 }
 
 /// Whether a status says that nobody looked at the request: too many requests, or a gateway or store in

@@ -1,0 +1,40 @@
+//! Permissions of the platform: the same for every tenant, so nothing about one is a tenant's secret.
+
+use super::{Data, DataError, Made, Tenant};
+use crate::contract::SlotKind;
+use crate::leak::random_code;
+
+/// Creates permissions.
+#[derive(Clone, Copy, Debug)]
+pub struct Permissions<'d>(pub(super) &'d Data);
+
+impl Permissions<'_> {
+    /// A name that no permission has.
+    pub fn fresh_name(self) -> String {
+        format!("watertight-{}:read", random_code(8))
+    }
+
+    /// A new permission of the platform. The tenant is whose test makes it, no more.
+    pub async fn create(&self, tenant: &Tenant) -> Result<String, DataError> {
+        let data = self.0;
+        let admin = data.platform_admin()?;
+        let entry = data.ledger.creating(SlotKind::Permission, &tenant.key, &tenant.org)?;
+        let call = data.api.call("permission-create").as_(&admin);
+        let answer = call.slot(SlotKind::Permission, &self.fresh_name()).send().await?.expect(201)?;
+        let created = data.system.contract.get("permission-create");
+        let pointer = created.and_then(|operation| operation.created(SlotKind::Permission));
+        let id = answer.text_at(pointer.unwrap_or("/id"))?;
+        data.ledger.created(entry, &id, &tenant.org)?;
+        data.remember(Made { entry, kind: SlotKind::Permission, id: id.clone() });
+        Ok(id)
+    }
+
+    /// Enters a permission that a request of the test itself created.
+    pub fn adopt(&self, tenant: &Tenant, id: &str) -> Result<(), DataError> {
+        let data = self.0;
+        let entry = data.ledger.creating(SlotKind::Permission, &tenant.key, &tenant.org)?;
+        data.ledger.created(entry, id, &tenant.org)?;
+        data.remember(Made { entry, kind: SlotKind::Permission, id: id.to_owned() });
+        Ok(())
+    }
+}
