@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::identity::{KeyError, Principal};
 use crate::system::{System, innermost};
 use crate::target::Capability;
 
@@ -151,6 +152,14 @@ impl AuthorizerRequest {
         self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
     }
 
+    /// With a principal's credential, if they have one.
+    pub fn as_(self, principal: &Principal) -> Result<AuthorizerRequest, KeyError> {
+        Ok(match principal.credential.header()? {
+            Some(header) => self.header(AUTHORIZATION.as_str(), header.reveal()),
+            None => self,
+        })
+    }
+
     /// With a name of the path.
     #[must_use]
     pub fn parameter(mut self, name: &str, value: &str) -> AuthorizerRequest {
@@ -180,7 +189,7 @@ pub fn authorizer_token(method: &str, path: &str, token: Option<&str>) -> ApiGat
     event
 }
 
-/// EventBridge's event of a schedule that was due at a moment.
+/// `EventBridge`'s event of a schedule that was due at a moment.
 pub fn scheduled(at: OffsetDateTime) -> Value {
     let at = at.replace_nanosecond(0).unwrap_or(at);
     let time = at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
@@ -235,6 +244,12 @@ pub enum InvokeError {
     /// There is no way to.
     #[error("the target has no capability '{0}'")]
     Lacks(Capability),
+    /// A function may write.
+    #[error("the target is read_only, and the function {function} may write: it is not invoked")]
+    ReadOnly {
+        /// The function.
+        function: String,
+    },
     /// The event cannot be written down.
     #[error("the event for {function} is not JSON: {source}")]
     Event {
@@ -293,6 +308,9 @@ impl System {
     /// Invokes a function of the target, at its Lambda URL and nowhere else.
     pub async fn invoke(&self, function: &str, event: &impl Serialize) -> Result<Invoked, InvokeError> {
         let base = self.target.lambda.as_ref().ok_or(InvokeError::Lacks(Capability::Lambda))?;
+        if self.target.read_only {
+            return Err(InvokeError::ReadOnly { function: function.to_owned() });
+        }
         let body = serde_json::to_vec(event)
             .map_err(|source| InvokeError::Event { function: function.to_owned(), source })?;
         let unreachable = |error: reqwest::Error| InvokeError::Unreachable {

@@ -131,7 +131,7 @@ impl StandIns {
             Some(archive) => {
                 Some(Archive::start(archive.listen, &archive.bucket).await.map_err(|error| match error {
                     ArchiveError::Io(source) => listen_error("archive stand-in", archive.listen)(source),
-                    error => error.into(),
+                    error @ ArchiveError::Server(_) => error.into(),
                 })?)
             }
             None => None,

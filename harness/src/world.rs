@@ -21,12 +21,13 @@ use rand::rngs::StdRng;
 
 use crate::client::{Api, CallError, ClientError, Unexpected};
 use crate::data::{Data, DataError};
+use crate::events::InvokeError;
 use crate::host;
 use crate::identity::KeyError;
 use crate::record::Step;
 use crate::run::RunError;
 use crate::snapshot::SnapshotError;
-use crate::stores::{StoreError, Table};
+use crate::stores::{Archive, ArchiveError, StoreError, Table};
 use crate::suite::{Outcome, Suite};
 use crate::system::System;
 use crate::target::Capability;
@@ -78,6 +79,15 @@ impl From<CallError> for Stop {
     }
 }
 
+impl From<InvokeError> for Stop {
+    fn from(error: InvokeError) -> Stop {
+        match error {
+            InvokeError::Lacks(_) | InvokeError::ReadOnly { .. } => Stop::skip(error.to_string()),
+            error => Stop::error(error.to_string()),
+        }
+    }
+}
+
 impl From<DataError> for Stop {
     fn from(error: DataError) -> Stop {
         match error {
@@ -110,7 +120,7 @@ macro_rules! harness_trouble {
     };
 }
 
-harness_trouble!(StoreError, RunError, ClientError, KeyError, host::NoRuntime);
+harness_trouble!(ArchiveError, StoreError, RunError, ClientError, KeyError, host::NoRuntime);
 
 impl From<SnapshotError> for Stop {
     fn from(error: SnapshotError) -> Stop {
@@ -161,6 +171,12 @@ impl World {
     /// The store, or a stop that skips the rest by name.
     pub fn store(&self) -> Result<&Table, Stop> {
         self.system.table.as_ref().ok_or_else(|| Stop::skip(DataError::Lacks(Capability::Store).to_string()))
+    }
+
+    /// The archive stand-in, or the reason why the rest of the story is skipped.
+    pub fn archive(&self) -> Result<&Archive, Stop> {
+        let archive = self.system.stand_ins.archive.as_ref();
+        archive.ok_or_else(|| Stop::skip(DataError::Lacks(Capability::Archive).to_string()))
     }
 
     /// Random choices of this test, replayed by the run's seed.
