@@ -228,6 +228,7 @@ impl World {
     }
 
     /// Insists that what was found is what had to be; the failure names both.
+    #[expect(clippy::needless_pass_by_value, reason = "a story compares what it has just asked for")]
     pub fn equal<T: PartialEq + fmt::Debug>(&self, what: &str, found: T, expected: T) -> Result<(), Stop> {
         self.must(found == expected, format!("{what}: expected {expected:?}, found {found:?}"))
     }
