@@ -6,9 +6,9 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Such as TEAM_MEMBERSHIP.
+    /// Such as `TEAM_MEMBERSHIP`.
     pub event_type: String,
-    /// Such as ADD_MEMBER.
+    /// Such as `ADD_MEMBER`.
     pub action: String,
     /// SUCCESS, DENIED or FAILURE.
     pub outcome: String,

@@ -139,6 +139,17 @@ impl<'w> Company<'w> {
         self.invitation(&self.admin, invitee, body).await
     }
 
+    /// An invitation of somebody known into a predefined role, and its token.
+    pub async fn invite_person(
+        &self,
+        inviter: &Principal,
+        person: &Principal,
+        role: &str,
+    ) -> Result<Invitation, Stop> {
+        let body = json!({ "email": person.email, "roleId": self.predefined(role)? });
+        self.invitation(inviter, person.clone(), body).await
+    }
+
     /// An invitation as the body says, and its token from the mail.
     pub async fn invitation(
         &self,

@@ -31,7 +31,7 @@ async fn ready(world: &World, acme: &Company<'_>, operation: &str) -> Result<Cal
             let invitation = acme.invite_to(viewer, &[&team, &another]).await?;
             accept(world, &invitation.invitee, &invitation.token)
         }
-        "team-create" | "team-update" => call.json(named),
+        "team-create" | "team-update" | "role-update" => call.json(named),
         "team-member-add" => call.json(json!({ "userId": ann.subject })),
         "team-member-update" | "team-member-remove" => {
             acme.join_team(&team, &ann).await?;
@@ -39,7 +39,6 @@ async fn ready(world: &World, acme: &Company<'_>, operation: &str) -> Result<Cal
             if operation == "team-member-remove" { call } else { call.json(json!({ "teamRoleId": part })) }
         }
         "role-create" => call.json(json!({ "name": acme.tenant.text("role"), "permissions": ["site:read"] })),
-        "role-update" => call.json(named),
         "role-assignment-create" => call.json(json!({ "roleId": role })),
         "role-assignment-delete" => call.role(viewer),
         "user-create" => {
@@ -121,8 +120,7 @@ fn a_known_user_who_accepts_is_not_told_as_new(#[context] context: Context) {
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
         let ann = globex.user("SITE_VIEWER").await?;
-        let body = json!({ "email": ann.email, "roleId": acme.predefined("SITE_VIEWER")? });
-        let invitation = acme.invitation(&acme.admin, ann.clone(), body).await?;
+        let invitation = acme.invite_person(&acme.admin, &ann, "SITE_VIEWER").await?;
         let before = acme.log().await?;
 
         accept(world, &ann, &invitation.token).gives(200).await?;

@@ -48,6 +48,12 @@ fn the_token_alone_is_not_enough(#[context] context: Context) {
     });
 }
 
+/// The two addresses with a code in them that no other test has.
+fn fresh(invited: &str, signed_in: &str) -> [String; 2] {
+    let code = harness::leak::random_code(8);
+    [invited, signed_in].map(|address| address.replace("CODE", &code))
+}
+
 #[rstest]
 #[case::in_capitals("ann-CODE@watertight.invalid", "ANN-CODE@Watertight.Invalid")]
 #[case::composed("ren\u{e9}-CODE@watertight.invalid", "rene\u{301}-CODE@watertight.invalid")]
@@ -59,11 +65,9 @@ fn two_spellings_of_one_address_are_one(
 ) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        let code = harness::leak::random_code(8);
-        let [invited, signed_in] = [invited, signed_in].map(|address| address.replace("CODE", &code));
+        let [invited, signed_in] = fresh(invited, signed_in);
         let invitee = with_email(&world.data.users().stranger("invitee")?, &invited)?;
-        let body = json!({ "email": invited, "roleId": acme.predefined("SITE_VIEWER")? });
-        let invitation = acme.invitation(&acme.admin, invitee, body).await?;
+        let invitation = acme.invite_person(&acme.admin, &invitee, "SITE_VIEWER").await?;
 
         accept(world, &with_email(&invitation.invitee, &signed_in)?, &invitation.token).gives(200).await?;
         Ok(())
@@ -82,11 +86,9 @@ fn an_address_that_looks_alike_is_another(
 ) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        let code = harness::leak::random_code(8);
-        let [invited, signed_in] = [invited, signed_in].map(|address| address.replace("CODE", &code));
+        let [invited, signed_in] = fresh(invited, signed_in);
         let invitee = with_email(&world.data.users().stranger("invitee")?, &invited)?;
-        let body = json!({ "email": invited, "roleId": acme.predefined("SITE_VIEWER")? });
-        let invitation = acme.invitation(&acme.admin, invitee, body).await?;
+        let invitation = acme.invite_person(&acme.admin, &invitee, "SITE_VIEWER").await?;
 
         let lookalike = with_email(&world.data.users().stranger("lookalike")?, &signed_in)?;
         accept(world, &lookalike, &invitation.token).gives(403).await?;
@@ -273,8 +275,7 @@ fn a_member_elsewhere_belongs_to_both_organisations_after_accepting(#[context] c
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
         let ann = globex.user("ORG_MANAGER").await?;
-        let body = json!({ "email": ann.email, "roleId": acme.predefined("SITE_VIEWER")? });
-        let invitation = acme.invitation(&acme.admin, ann.clone(), body).await?;
+        let invitation = acme.invite_person(&acme.admin, &ann, "SITE_VIEWER").await?;
         acme.by(&ann, "team-list").gives(404).await?;
 
         accept(world, &ann, &invitation.token).gives(200).await?;
@@ -295,8 +296,7 @@ fn an_invitation_is_worth_nothing_once_its_inviter(#[context] context: Context, 
         let acme = Company::found(world, "acme").await?;
         let manager = acme.user("ORG_MANAGER").await?;
         let invitee = world.data.users().stranger("invitee")?;
-        let body = json!({ "email": invitee.email, "roleId": acme.predefined("SITE_VIEWER")? });
-        let invitation = acme.invitation(&manager, invitee, body).await?;
+        let invitation = acme.invite_person(&manager, &invitee, "SITE_VIEWER").await?;
         if suspended {
             acme.set_status(&manager, "SUSPENDED").await?.expect(200)?;
         } else {
@@ -373,8 +373,7 @@ fn a_user_cannot_accept_who_is(#[context] context: Context, #[case] status: &str
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
         let ann = globex.user("SITE_VIEWER").await?;
-        let body = json!({ "email": ann.email, "roleId": acme.predefined("SITE_VIEWER")? });
-        let invitation = acme.invitation(&acme.admin, ann.clone(), body).await?;
+        let invitation = acme.invite_person(&acme.admin, &ann, "SITE_VIEWER").await?;
         globex.set_status(&ann, status).await?.expect(200)?;
 
         accept(world, &ann, &invitation.token).gives(refused).await?;

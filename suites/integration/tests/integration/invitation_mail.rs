@@ -14,8 +14,8 @@ fn it_names_the_organisation_and_carries_the_message_and_the_link(#[context] con
         let acme = Company::found(world, "acme").await?;
         let invitee = world.data.users().stranger("invitee")?;
         let message = acme.tenant.text("welcome");
-        let body =
-            json!({ "email": invitee.email, "roleId": acme.predefined("SITE_VIEWER")?, "message": message });
+        let viewer = acme.predefined("SITE_VIEWER")?;
+        let body = json!({ "email": invitee.email, "roleId": viewer, "message": message });
         let invitation = acme.invitation(&acme.admin, invitee, body).await?;
 
         let mail = world.mailbox()?.newest(&invitation.invitee.email).await?;
@@ -92,8 +92,8 @@ fn a_message_is_text_and_nothing_else(#[context] context: Context, #[case] messa
         let invitee = world.data.users().stranger("invitee")?;
         let victim = fresh_email("victim");
         let message = message.replace("VICTIM", &victim);
-        let body =
-            json!({ "email": invitee.email, "roleId": acme.predefined("SITE_VIEWER")?, "message": message });
+        let viewer = acme.predefined("SITE_VIEWER")?;
+        let body = json!({ "email": invitee.email, "roleId": viewer, "message": message });
         let invitation = acme.invitation(&acme.admin, invitee, body).await?;
 
         let mail = world.mailbox()?.newest(&invitation.invitee.email).await?;

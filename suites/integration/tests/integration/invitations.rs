@@ -48,8 +48,7 @@ fn an_invitation_says_by_whom_and_to_whom(#[context] context: Context) {
         let acme = Company::found(world, "acme").await?;
         let manager = acme.user("ORG_MANAGER").await?;
         let invitee = world.data.users().stranger("invitee")?;
-        let body = json!({ "email": invitee.email, "roleId": acme.predefined("SITE_VIEWER")? });
-        let invitation = acme.invitation(&manager, invitee, body).await?;
+        let invitation = acme.invite_person(&manager, &invitee, "SITE_VIEWER").await?;
 
         let shown = acme.on("invitation-get", &invitation).gives(200).await?;
         world.equal("by whom", &shown.text_at("/createdBy")?, &manager.subject)?;
