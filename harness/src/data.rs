@@ -19,7 +19,7 @@ use crate::contract::{Place, SlotKind};
 use crate::identity::Principal;
 use crate::leak::{Canary, TenantKey, random_code};
 use crate::run::RunError;
-use crate::stores::{ArchiveError, StoreError};
+use crate::stores::{ArchiveError, StoreError, Table};
 use crate::system::System;
 use crate::target::Capability;
 use crate::wait::TimedOut;
@@ -157,6 +157,11 @@ impl Data {
             return Err(DataError::Lacks(Capability::Provision));
         }
         self.system.platform_admin().ok_or(DataError::Lacks(Capability::Mint))
+    }
+
+    /// The store, for what no request brings about.
+    fn store(&self) -> Result<&Table, DataError> {
+        self.system.table.as_ref().ok_or(DataError::Lacks(Capability::Store))
     }
 
     /// Creates through an operation: ledger entry, request, id from the answer, leak detector.

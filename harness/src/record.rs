@@ -84,7 +84,7 @@ pub struct Ended {
     pub test: String,
     /// The conclusion.
     pub verdict: Verdict,
-    /// Why, for everything but a pass.
+    /// Why, for everything but a pass; of a pass, what was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Wall time, seconds.
@@ -101,7 +101,8 @@ pub struct Step {
     pub title: String,
     /// The ids of the exchanges sent during the step; the exchanges stand in the run's `exchanges/`.
     pub exchanges: Vec<String>,
-    /// `fail` or `error` for the step the test ended in, `pass` for those before.
+    /// `fail` or `error` for the step the test ended in, `pass` for those before, `skip` for a check of the
+    /// store on a target without one.
     pub verdict: Verdict,
 }
 

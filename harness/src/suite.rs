@@ -34,7 +34,7 @@ struct Inside {
 pub struct Outcome {
     /// The conclusion.
     pub verdict: Verdict,
-    /// Why, for everything but a pass.
+    /// Why, for everything but a pass; of a pass, what was skipped.
     pub reason: Option<String>,
     /// The story it told.
     pub steps: Vec<Step>,

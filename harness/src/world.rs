@@ -13,8 +13,9 @@
 //! # }
 //! ```
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -27,7 +28,7 @@ use crate::identity::KeyError;
 use crate::record::Step;
 use crate::run::RunError;
 use crate::snapshot::SnapshotError;
-use crate::stores::{Archive, ArchiveError, StoreError, Table};
+use crate::stores::{Archive, ArchiveError, Mailbox, StoreError, Table};
 use crate::suite::{Outcome, Suite};
 use crate::system::System;
 use crate::target::Capability;
@@ -142,7 +143,35 @@ pub struct World {
     pub data: Data,
     suite: Arc<Suite>,
     test: String,
-    steps: Mutex<Vec<Step>>,
+    telling: Mutex<Telling>,
+}
+
+/// What was told so far.
+#[derive(Debug, Default)]
+struct Telling {
+    steps: Vec<Step>,
+    /// The step that is under way, to which exchanges and the conclusion belong.
+    open: Option<usize>,
+}
+
+impl Telling {
+    fn begin(&mut self, title: &str) {
+        self.open = Some(self.steps.len());
+        let step = Step { title: title.to_owned(), exchanges: Vec::new(), verdict: Verdict::Pass };
+        self.steps.push(step);
+    }
+
+    fn close(&mut self, exchanges: Vec<String>, verdict: Verdict) {
+        if let Some(step) = self.open.and_then(|open| self.steps.get_mut(open)) {
+            step.exchanges.extend(exchanges);
+            step.verdict = verdict;
+        }
+    }
+
+    fn skipped(&self) -> Vec<&str> {
+        let skipped = self.steps.iter().filter(|step| step.verdict == Verdict::Skip);
+        skipped.map(|step| step.title.as_str()).collect()
+    }
 }
 
 impl World {
@@ -150,22 +179,41 @@ impl World {
     pub fn new(system: Arc<System>, suite: Arc<Suite>, test: &str) -> World {
         let api = system.strict_api(suite.name());
         let data = Data::new(system.clone(), api.clone(), test);
-        World { system, api, data, suite, test: test.to_owned(), steps: Mutex::default() }
+        World { system, api, data, suite, test: test.to_owned(), telling: Mutex::default() }
     }
 
     /// The next step of the story: what the user does, or what must then be true.
     pub fn step(&self, title: &str) {
         self.close_step(Verdict::Pass);
-        let step = Step { title: title.to_owned(), exchanges: Vec::new(), verdict: Verdict::Pass };
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+        self.telling().begin(title);
+    }
+
+    /// What must then stand in the store: a step of its own, after which the one before goes on. Without the
+    /// store it is skipped by name, and the story is told to its end.
+    pub async fn stored(
+        &self,
+        title: &str,
+        check: impl AsyncFnOnce(&Table) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.close_step(Verdict::Pass);
+        let before = self.telling().open;
+        self.telling().begin(title);
+        match &self.system.table {
+            // A check that fails stays the open step: the failure belongs to it.
+            Some(table) => check(table).await?,
+            None => self.close_step(Verdict::Skip),
+        }
+        self.telling().open = before;
+        Ok(())
+    }
+
+    fn telling(&self) -> MutexGuard<'_, Telling> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close_step(&self, verdict: Verdict) {
         let exchanges = self.api.take_exchanges();
-        if let Some(last) = self.steps.lock().unwrap_or_else(PoisonError::into_inner).last_mut() {
-            last.exchanges.extend(exchanges);
-            last.verdict = verdict;
-        }
+        self.telling().close(exchanges, verdict);
     }
 
     /// The store, or a stop that skips the rest by name.
@@ -179,6 +227,12 @@ impl World {
         archive.ok_or_else(|| Stop::skip(DataError::Lacks(Capability::Archive).to_string()))
     }
 
+    /// The mail stand-in, or a stop that skips the rest by name.
+    pub fn mailbox(&self) -> Result<&Mailbox, Stop> {
+        let mailbox = self.system.stand_ins.mail.as_ref();
+        mailbox.ok_or_else(|| Stop::skip(DataError::Lacks(Capability::Mail).to_string()))
+    }
+
     /// Random choices of this test, replayed by the run's seed.
     pub fn rng(&self) -> StdRng {
         self.system.run.seed().rng(&self.test)
@@ -187,6 +241,12 @@ impl World {
     /// Insists that something holds; `what` says what had to be.
     pub fn must(&self, holds: bool, what: impl Into<String>) -> Result<(), Stop> {
         if holds { Ok(()) } else { Err(Stop::fail(what.into())) }
+    }
+
+    /// Insists that what was found is what had to be; the failure names both.
+    #[expect(clippy::needless_pass_by_value, reason = "a story compares what it has just asked for")]
+    pub fn equal<T: PartialEq + fmt::Debug>(&self, what: &str, found: T, expected: T) -> Result<(), Stop> {
+        self.must(found == expected, format!("{what}: expected {expected:?}, found {found:?}"))
     }
 
     /// Tells the story, cleans up, records the outcome, and panics for libtest if it is a failure.
@@ -202,9 +262,10 @@ impl World {
     pub fn tell(self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) {
         let outcome = self.told(story);
         match outcome.verdict {
-            Verdict::Pass => {}
-            Verdict::Skip | Verdict::Disabled => {
-                println!("{}: {}", outcome.verdict, outcome.reason.unwrap_or_default());
+            Verdict::Pass | Verdict::Skip | Verdict::Disabled => {
+                if let Some(reason) = outcome.reason {
+                    println!("{}: {reason}", outcome.verdict);
+                }
             }
             Verdict::Fail | Verdict::Error => {
                 panic!("{}: {}", outcome.verdict, outcome.reason.unwrap_or_default());
@@ -220,7 +281,11 @@ impl World {
         }
         let mut outcome = self.witnessed(story);
         self.close_step(outcome.verdict);
-        outcome.steps.clone_from(&self.steps.lock().unwrap_or_else(PoisonError::into_inner));
+        let telling = std::mem::take(&mut *self.telling());
+        if outcome.verdict == Verdict::Pass && !telling.skipped().is_empty() {
+            outcome.reason = Some(format!("store checks skipped: {}", telling.skipped().join("; ")));
+        }
+        outcome.steps = telling.steps;
         let recorded = self.suite.ended(&self.test, start, &outcome);
         let recorded = recorded.and_then(|()| self.api.flush_coverage()).and_then(|()| self.suite.leave());
         if let Err(error) = recorded {

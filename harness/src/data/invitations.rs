@@ -4,7 +4,11 @@ use super::{Data, DataError, Tenant};
 use crate::contract::SlotKind;
 use crate::identity::Principal;
 use crate::leak::Entitlement;
+use crate::stores::Key;
 use crate::target::Capability;
+
+/// When an expired invitation expired, in the form of constant width that access-service stores.
+const LONG_AGO: &str = "2020-01-01T00:00:00.000000Z";
 
 /// An invitation the harness made.
 #[derive(Clone, Debug)]
@@ -58,6 +62,12 @@ impl Invitations<'_> {
         let token = mail.token().ok_or_else(|| DataError::NoLink(email.to_owned()))?;
         system.leaks.learn_pass(&tenant.key, token);
         Ok(token.to_owned())
+    }
+
+    /// Lets an invitation's time run out: in the store, for nobody waits a day.
+    pub async fn expire(&self, tenant: &Tenant, invitation: &str) -> Result<(), DataError> {
+        let key = Key { partition: format!("ORG#{}", tenant.org), sort: format!("INVITATION#{invitation}") };
+        Ok(self.0.store()?.update(&key, &[("expiresAt", LONG_AGO)], &[]).await?)
     }
 
     /// The principal an invitee becomes by accepting.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Data, DataError, Tenant};
 use crate::contract::SlotKind;
 use crate::identity::Principal;
+use crate::stores::Key;
 
 /// Finds and creates roles.
 #[derive(Clone, Copy, Debug)]
@@ -55,5 +56,21 @@ impl Roles<'_> {
         let body = serde_json::json!({ "name": tenant.text("role"), "permissions": permissions });
         let call = data.api.call("role-create").as_(creator).org(&tenant.org).json(body);
         Ok(data.create(&tenant.key, &tenant.org, SlotKind::Role, call, "role-create").await?.0)
+    }
+
+    /// Makes an assignment INACTIVE: in the store, for no operation does. The membership's `version` counts it,
+    /// as it counts every change of what a user may do.
+    pub async fn deactivate_assignment(
+        &self,
+        tenant: &Tenant,
+        user: &str,
+        role: &str,
+    ) -> Result<(), DataError> {
+        let table = self.0.store()?;
+        let partition = format!("USER#{user}#ORG#{}", tenant.org);
+        let assignment = Key { partition: partition.clone(), sort: format!("ROLE#{role}") };
+        table.update(&assignment, &[("status", "INACTIVE")], &[]).await?;
+        let membership = Key { partition, sort: "MEMBERSHIP".to_owned() };
+        Ok(table.update(&membership, &[], &[("version", 1)]).await?)
     }
 }

@@ -1,4 +1,5 @@
-//! Reading and cleaning the target's DynamoDB table, past the target: for stored-state checks.
+//! The target's DynamoDB table, past the target: for stored-state checks, cleaning up, and states that only
+//! time brings about.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -116,6 +117,35 @@ impl Table {
             items.push(item(next.map_err(|error| self.failed("query", error))?));
         }
         Ok(items)
+    }
+
+    /// Changes an item that is there: sets texts and adds to numbers.
+    pub async fn update(
+        &self,
+        key: &Key,
+        set: &[(&str, &str)],
+        add: &[(&str, i64)],
+    ) -> Result<(), StoreError> {
+        let mut request = self.client.update_item().table_name(&self.name);
+        request = request.key("PK", AttributeValue::S(key.partition.clone()));
+        request = request.key("SK", AttributeValue::S(key.sort.clone()));
+        let texts = set.iter().map(|(name, text)| (*name, AttributeValue::S((*text).to_owned())));
+        let numbers = add.iter().map(|(name, by)| (*name, AttributeValue::N(by.to_string())));
+        for (at, (name, value)) in texts.chain(numbers).enumerate() {
+            request = request.expression_attribute_names(format!("#n{at}"), name);
+            request = request.expression_attribute_values(format!(":v{at}"), value);
+        }
+        let sets: Vec<String> = (0..set.len()).map(|at| format!("#n{at} = :v{at}")).collect();
+        let adds: Vec<String> =
+            (set.len()..set.len() + add.len()).map(|at| format!("#n{at} :v{at}")).collect();
+        let clauses = [("SET", sets), ("ADD", adds)];
+        let clauses = clauses.iter().filter(|(_, changes)| !changes.is_empty());
+        let expression: Vec<String> =
+            clauses.map(|(word, changes)| format!("{word} {}", changes.join(", "))).collect();
+        let request = request.update_expression(expression.join(" "));
+        let request = request.condition_expression("attribute_exists(PK)");
+        request.send().await.map_err(|error| self.failed("update", error))?;
+        Ok(())
     }
 
     /// Every item, read consistently, in no order.

@@ -38,11 +38,11 @@ const LONGEST: usize = 64;
 /// # Panics
 ///
 /// When the history is longer than 64 operations.
-pub fn linearized<O, S>(
-    history: &[Observed<O>],
+pub fn linearized<'h, O, S>(
+    history: &'h [Observed<O>],
     first: &S,
     step: impl Fn(&S, &O) -> Option<S>,
-) -> Option<Vec<&O>>
+) -> Option<Vec<&'h O>>
 where
     S: Clone + Eq + Hash,
 {

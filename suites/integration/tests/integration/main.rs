@@ -3,19 +3,41 @@
 //! Each test is the story of a user in a world of its own: own organisations, own people, own canaries. All
 //! run in parallel and leave nothing behind.
 
-mod audit;
+mod audit_log;
+mod audit_queries;
 mod contract;
-mod invitation_flow;
+mod flows;
+mod invitation_acceptance;
+mod invitation_mail;
 mod invitations;
+mod isolation;
 mod model;
+mod organisations;
+mod pagination;
 mod races;
+mod resilience;
+mod role_assignment;
 mod roles;
+mod team_membership;
 mod teams;
+mod users;
 
+use fixtures::Setup;
 use harness::world::World;
 use rstest::Context;
+use suites_integration::Stage;
 
 /// The world of the test that a context describes.
 fn world(context: &Context) -> World {
-    suites_integration::world(context.module, context.name)
+    suites_integration::world(context.module, context.name, case(context).as_deref())
+}
+
+/// A system of its own for the test that a context describes.
+fn stage(context: &Context, setup: Setup) -> Stage {
+    suites_integration::stage(context.module, context.name, case(context).as_deref(), setup)
+}
+
+/// The case of a test that is told for several.
+fn case(context: &Context) -> Option<String> {
+    context.description.map(str::to_owned).or_else(|| context.case.map(|case| format!("case {case}")))
 }

@@ -1,0 +1,5 @@
+//! The flows of the integration seed, step by step.
+
+mod role_assignment;
+mod team_management;
+mod user_invitation;
