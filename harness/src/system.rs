@@ -129,10 +129,12 @@ impl StandIns {
         };
         let archive = match archive {
             Some(archive) => {
-                Some(Archive::start(archive.listen, &archive.bucket).await.map_err(|error| match error {
-                    ArchiveError::Io(source) => listen_error("archive stand-in", archive.listen)(source),
-                    error @ ArchiveError::Server(_) => error.into(),
-                })?)
+                Some(Archive::start(archive.listen, &archive.bucket, run.folder()).await.map_err(
+                    |error| match error {
+                        ArchiveError::Io(source) => listen_error("archive stand-in", archive.listen)(source),
+                        error @ ArchiveError::Server(_) => error.into(),
+                    },
+                )?)
             }
             None => None,
         };

@@ -45,9 +45,10 @@ impl Drop for Archive {
 }
 
 impl Archive {
-    /// Starts a stand-in with an empty bucket. Port 0 picks a free one.
-    pub async fn start(listen: SocketAddr, bucket: &str) -> Result<Archive, ArchiveError> {
-        let folder = tempfile::Builder::new().prefix("watertight-archive-").tempdir()?;
+    /// Starts a stand-in with an empty bucket, its objects in a new folder `within` another: the run's, so that
+    /// a process that ends without dropping it leaves nothing anywhere else. Port 0 picks a free one.
+    pub async fn start(listen: SocketAddr, bucket: &str, within: &Path) -> Result<Archive, ArchiveError> {
+        let folder = tempfile::Builder::new().prefix("archive-").tempdir_in(within)?;
         std::fs::create_dir(folder.path().join(bucket))?;
         let files =
             FileSystem::new(folder.path()).map_err(|error| ArchiveError::Server(format!("{error:?}")))?;
@@ -134,7 +135,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_unsigned_request_is_refused_and_leaves_nothing() {
-        let archive = Archive::start(([127, 0, 0, 1], 0).into(), "audit").await.unwrap();
+        let archive =
+            Archive::start(([127, 0, 0, 1], 0).into(), "audit", &std::env::temp_dir()).await.unwrap();
         let url = format!("{}/audit/a/b.jsonl", archive.url());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let answer = client.put(url).body("x").send().await.unwrap();
@@ -144,7 +146,8 @@ mod tests {
 
     #[tokio::test]
     async fn objects_are_found_and_removed_by_prefix() {
-        let archive = Archive::start(([127, 0, 0, 1], 0).into(), "audit").await.unwrap();
+        let archive =
+            Archive::start(([127, 0, 0, 1], 0).into(), "audit", &std::env::temp_dir()).await.unwrap();
         let folder = archive.root().join("audit/org=o");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("day.jsonl"), "x").unwrap();
