@@ -27,6 +27,11 @@ pub fn world(module: &str, name: &str, case: Option<&str>) -> World {
     match &*SHARED {
         Ok((selected, suite)) => {
             let module = module.split_once("::").map_or(module, |(_, module)| module);
+            // The cases of a test stand in a module of its name.
+            let module = match case {
+                Some(_) => module.strip_suffix(name).and_then(|m| m.strip_suffix("::")).unwrap_or(module),
+                None => module,
+            };
             let case = case.map(|case| format!(" ({case})")).unwrap_or_default();
             World::new(selected.system.clone(), suite.clone(), &format!("{module}::{name}{case}"))
         }
