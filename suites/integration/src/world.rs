@@ -44,6 +44,11 @@ pub(crate) fn world_in(
     case: Option<&str>,
 ) -> World {
     let module = module.split_once("::").map_or(module, |(_, module)| module);
+    // The cases of a test stand in a module of its name.
+    let module = match case {
+        Some(_) => module.strip_suffix(name).and_then(|m| m.strip_suffix("::")).unwrap_or(module),
+        None => module,
+    };
     let case = case.map(|case| format!(" ({case})")).unwrap_or_default();
     World::new(system, suite.clone(), &format!("{module}::{name}{case}"))
 }
