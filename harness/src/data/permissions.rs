@@ -14,13 +14,22 @@ impl Permissions<'_> {
         format!("watertight-{}:read", random_code(8))
     }
 
+    /// A new permission of the platform, on a resource whose name begins like this.
+    pub async fn create_named(&self, tenant: &Tenant, resource: &str) -> Result<String, DataError> {
+        self.create_as(tenant, &format!("{resource}-{}:read", random_code(8))).await
+    }
+
     /// A new permission of the platform. The tenant is whose test makes it, no more.
     pub async fn create(&self, tenant: &Tenant) -> Result<String, DataError> {
+        self.create_as(tenant, &self.fresh_name()).await
+    }
+
+    async fn create_as(&self, tenant: &Tenant, name: &str) -> Result<String, DataError> {
         let data = self.0;
         let admin = data.platform_admin()?;
         let entry = data.ledger.creating(SlotKind::Permission, &tenant.key, &tenant.org)?;
         let call = data.api.call("permission-create").as_(&admin);
-        let answer = call.slot(SlotKind::Permission, &self.fresh_name()).send().await?.expect(201)?;
+        let answer = call.slot(SlotKind::Permission, name).send().await?.expect(201)?;
         let created = data.system.contract.get("permission-create");
         let pointer = created.and_then(|operation| operation.created(SlotKind::Permission));
         let id = answer.text_at(pointer.unwrap_or("/id"))?;
