@@ -12,7 +12,7 @@ WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 
 target = $(if $(TARGET),--target '$(TARGET)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
-full = $(if $(FULL),--full)
+full = $(if $(FULL),--full)$(if $(IDLE),--idle)
 # Tests run in their package's folder, so a relative path would not be found.
 target_file = $(if $(filter embedded,$(TARGET)),embedded,$(abspath $(TARGET)))
 
@@ -36,7 +36,7 @@ security: build ## the security suite  [TARGET=]
 load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
 	@$(WATERTIGHT) load $(profile) $(target)
 
-mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1]
+mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1]
 	@$(WATERTIGHT) mutants $(full)
 
 sweep: build ## remove whatever an interrupted run left behind  [TARGET=]

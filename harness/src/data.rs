@@ -3,6 +3,7 @@
 
 mod cleanup;
 mod exports;
+mod fill;
 mod invitations;
 mod ledger;
 mod organisations;
@@ -26,6 +27,7 @@ use crate::wait::TimedOut;
 
 pub use cleanup::sweep;
 pub use exports::Exports;
+pub use fill::Fill;
 pub use invitations::{Invitation, Invitations};
 pub use ledger::{Entry, Ledger, LedgerLine, Outstanding};
 pub use organisations::Organisations;
@@ -37,6 +39,12 @@ pub use users::Users;
 /// Something could not be created or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
+    /// The target has nothing of a kind that an operation names.
+    #[error("the target has no {0} to name")]
+    Absent(SlotKind),
+    /// No data manager makes a kind of thing.
+    #[error("nothing in the harness can make a {0}: add a data manager for it")]
+    Unmade(SlotKind),
     /// The call itself.
     #[error(transparent)]
     Call(#[from] CallError),

@@ -93,7 +93,7 @@ impl From<DataError> for Stop {
     fn from(error: DataError) -> Stop {
         match error {
             DataError::Call(error) => error.into(),
-            DataError::Lacks(_) => Stop::skip(error.to_string()),
+            DataError::Lacks(_) | DataError::Absent(_) => Stop::skip(error.to_string()),
             error => Stop::error(error.to_string()),
         }
     }

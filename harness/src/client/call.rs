@@ -104,6 +104,18 @@ impl Call {
         self
     }
 
+    /// The body as these characters, of this media type, whatever the contract says.
+    pub fn raw_body(mut self, media_type: &str, body: &str) -> Call {
+        self.values.raw_body = Some((media_type.to_owned(), body.to_owned()));
+        self
+    }
+
+    /// In a place of the path stands something that is no text: an octet that UTF-8 does not know.
+    pub fn undecodable(mut self, place: &Place) -> Call {
+        self.values.undecodable = Some(place.clone());
+        self
+    }
+
     /// What is sent in `Authorization` in the place of the principal's own credential. Whoever sends it is
     /// entitled to nothing that comes back.
     pub fn credential(mut self, credential: Credential) -> Call {
@@ -179,7 +191,7 @@ impl Call {
             builder = builder.header("authorization", authorization.reveal());
         }
         if let Some(body) = &request.body {
-            builder = builder.header("content-type", "application/json").body(body.clone());
+            builder = builder.header("content-type", &request.media_type).body(body.clone());
         }
 
         self.api.spend()?;

@@ -13,6 +13,11 @@ use crate::target::Target;
 /// RFC 3986 2.3: everything but the unreserved characters is encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// What bodies are unless a call says otherwise.
+const JSON: &str = "application/json";
+/// An octet that begins no character of UTF-8.
+const NO_TEXT: &str = "%FF";
+
 /// The values a request is filled with.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
@@ -21,6 +26,8 @@ pub(super) struct Values {
     pub(super) left_out: BTreeSet<Place>,
     pub(super) query: Vec<(String, String)>,
     pub(super) body: Option<Value>,
+    pub(super) raw_body: Option<(String, String)>,
+    pub(super) undecodable: Option<Place>,
 }
 
 /// A request ready to be sent.
@@ -28,6 +35,8 @@ pub(super) struct Values {
 pub(super) struct Request {
     pub(super) url: Url,
     pub(super) headers: Vec<(String, String)>,
+    /// The `Content-Type` of the body, if there is one.
+    pub(super) media_type: String,
     pub(super) body: Option<String>,
     /// Values that must not be recorded: invitation tokens.
     pub(super) secrets: Vec<String>,
@@ -58,8 +67,11 @@ impl Request {
             }
             match &slot.place {
                 Place::Path(name) => {
-                    path = path
-                        .replace(&format!("{{{name}}}"), &utf8_percent_encode(&value, SEGMENT).to_string());
+                    let encoded = match &values.undecodable {
+                        Some(place) if *place == slot.place => NO_TEXT.to_owned(),
+                        _ => utf8_percent_encode(&value, SEGMENT).to_string(),
+                    };
+                    path = path.replace(&format!("{{{name}}}"), &encoded);
                 }
                 Place::Query(name) => query.push((name.clone(), value)),
                 Place::Header(name) => headers.push((name.clone(), value)),
@@ -79,7 +91,11 @@ impl Request {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        Ok(Request { url, headers, body: body.map(|body| body.to_string()), secrets })
+        let (media_type, body) = match values.raw_body.clone() {
+            Some((media_type, body)) => (media_type, Some(body)),
+            None => (JSON.to_owned(), body.map(|body| body.to_string())),
+        };
+        Ok(Request { url, headers, media_type, body, secrets })
     }
 
     /// Everything the request carries, decoded: what comes back of it is an echo.

@@ -33,6 +33,9 @@ pub enum Fault {
     /// Another transaction was faster: `TransactionCanceledException` with `TransactionConflict`. Calls that are
     /// no transaction are throttled instead.
     Conflict,
+    /// The store answers that what the transaction rests on has changed, as if somebody had been faster. Calls
+    /// that are no transaction go through.
+    Outdated,
     /// The store answers 500; nothing is done.
     Broken,
     /// The store answers late, after 50 ms; it is done.
@@ -44,7 +47,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them.
+    /// All that a store does by itself; that something has changed is the doing of others.
     pub const ALL: [Fault; 6] =
         [Fault::Throttled, Fault::Conflict, Fault::Broken, Fault::Late, Fault::Cut, Fault::AnswerLost];
 }
@@ -105,6 +108,9 @@ impl State {
             }
         }?;
         let is_transaction = action == "TransactWriteItems";
+        if fault == Fault::Outdated && !is_transaction {
+            return None;
+        }
         let fault = if fault == Fault::Conflict && !is_transaction { Fault::Throttled } else { fault };
         *self.injected.entry(fault).or_default() += 1;
         Some(fault)
@@ -208,7 +214,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     match fault {
         None => forward(&shared, request).await,
         Some(Fault::Throttled) => Ok(refusal("ThrottlingException", StatusCode::BAD_REQUEST)),
-        Some(Fault::Conflict) => Ok(conflict()),
+        Some(Fault::Conflict) => Ok(cancelled("TransactionConflict")),
+        Some(Fault::Outdated) => Ok(cancelled("ConditionalCheckFailed")),
         Some(Fault::Broken) => Ok(refusal("InternalServerError", StatusCode::INTERNAL_SERVER_ERROR)),
         Some(Fault::Late) => {
             let answered = forward(&shared, request).await;
@@ -256,11 +263,11 @@ fn refusal(kind: &str, status: StatusCode) -> Response<Full<Bytes>> {
     json_answer(status, &json!({ "__type": kind, "message": "injected by the fault proxy" }))
 }
 
-fn conflict() -> Response<Full<Bytes>> {
+fn cancelled(reason: &str) -> Response<Full<Bytes>> {
     let body = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
         "Message": "injected by the fault proxy",
-        "CancellationReasons": [{ "Code": "TransactionConflict", "Message": "injected by the fault proxy" }],
+        "CancellationReasons": [{ "Code": reason, "Message": "injected by the fault proxy" }],
     });
     json_answer(StatusCode::BAD_REQUEST, &body)
 }

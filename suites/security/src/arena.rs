@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use harness::client::{Answer, Api, Call, CallError};
-use harness::contract::{Effect, Operation, Permission, Place, Slot, SlotKind};
-use harness::data::{Data, Tenant, fresh_email};
+use harness::contract::{Operation, Permission, SlotKind};
+use harness::data::{Data, Fill, Tenant};
 use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
-use harness::leak::random_code;
 use harness::snapshot::{Change, Snapshot, Watched};
 use harness::system::System;
-use harness::target::Capability;
 use harness::world::Stop;
 use serde_json::{Value, json};
 
@@ -40,16 +38,6 @@ pub struct Side {
     pub tenant: Tenant,
     /// Its administrator, who may do everything in it.
     pub admin: Principal,
-    team_role: Option<String>,
-}
-
-/// Values for the slots of one operation, all of one tenant, with which the rightful caller succeeds.
-#[derive(Clone, Debug)]
-pub struct Fill {
-    /// By kind.
-    pub values: BTreeMap<SlotKind, String>,
-    /// Who may accept the invitation among the values.
-    invitee: Option<Principal>,
 }
 
 /// What came of an attack.
@@ -71,8 +59,8 @@ impl Arena {
         let api = system.api("security");
         let data = Data::new(system.clone(), api.clone(), owner);
         let sides = async {
-            let acme = Side::build(&data, &api, "acme", Persona::OrgAdmin).await?;
-            Ok::<_, Stop>((acme, Side::build(&data, &api, "globex", Persona::OtherTenant).await?))
+            let acme = Side::build(&data, "acme", Persona::OrgAdmin).await?;
+            Ok::<_, Stop>((acme, Side::build(&data, "globex", Persona::OtherTenant).await?))
         };
         let (acme, globex) = match sides.await {
             Ok(sides) => sides,
@@ -126,128 +114,12 @@ impl Arena {
 
     /// Makes whatever an operation names on one side.
     pub async fn fresh(&self, side: &Side, operation: &Operation) -> Result<Fill, Stop> {
-        let mut fill = Fill { values: BTreeMap::new(), invitee: None };
-        if operation.created(SlotKind::AuditExport).is_some() {
-            self.must_archive()?;
-        }
-        let mut kinds: Vec<SlotKind> =
-            operation.slots.iter().filter(|slot| !operation.chooses(slot)).map(|slot| slot.kind).collect();
-        // By the order of the kinds: a member needs the team of the same request, an invitation its role.
-        kinds.sort_unstable();
-        kinds.dedup();
-        let ends_the_tenant = operation.effect == Effect::Consume && operation.naming_slots().count() == 1;
-        for kind in kinds {
-            let value = match kind {
-                SlotKind::Org if ends_the_tenant && operation.allows(&Permission::Platform) => {
-                    self.data.organisations().create("shortlived").await?.org
-                }
-                SlotKind::Permission if operation.created(kind).is_some() => {
-                    let name = self.data.permissions().fresh_name();
-                    self.data.permissions().adopt(&side.tenant, &name)?;
-                    name
-                }
-                // What is changed or ended is one of the group's own: the catalogue is everyone's.
-                SlotKind::Permission if changes_permission(operation) => {
-                    self.data.permissions().create(&side.tenant).await?
-                }
-                _ => match self.value(side, kind, &mut fill).await? {
-                    Some(value) => value,
-                    None => continue,
-                },
-            };
-            fill.values.insert(kind, value);
-        }
-        self.precede(side, operation, &fill).await?;
-        Ok(fill)
-    }
-
-    async fn value(&self, side: &Side, kind: SlotKind, fill: &mut Fill) -> Result<Option<String>, Stop> {
-        let (tenant, admin, data) = (&side.tenant, &side.admin, &self.data);
-        Ok(Some(match kind {
-            SlotKind::Org => tenant.org.clone(),
-            SlotKind::Team => data.teams().create(tenant, admin).await?,
-            SlotKind::Role => data.roles().create(tenant, admin).await?,
-            SlotKind::User => data.users().create(tenant, "subject", None).await?.subject,
-            SlotKind::Member => {
-                let user = data.users().create(tenant, "subject", None).await?.subject;
-                let team = fill.values.get(&SlotKind::Team).cloned().unwrap_or_default();
-                data.teams().add_member(tenant, admin, &team, &user).await?;
-                user
-            }
-            SlotKind::TeamRole => self.team_role(side).await?,
-            SlotKind::Invitation | SlotKind::InvitationToken => {
-                let role = data.roles().create(tenant, admin).await?;
-                let invitation = data.invitations().create(tenant, admin, &role, None).await?;
-                fill.invitee = Some(invitation.invitee);
-                if kind == SlotKind::Invitation { invitation.id } else { invitation.token }
-            }
-            SlotKind::Text => tenant.text("words"),
-            SlotKind::Email => fresh_email("someone"),
-            SlotKind::Slug => format!("s-{}", random_code(8)),
-            SlotKind::AuditExport => self.exported(side).await?,
-            SlotKind::Product => {
-                return Err(Stop::error(format!(
-                    "nothing in the harness can make a {kind}: add a data manager for it"
-                )));
-            }
-            SlotKind::Status | SlotKind::Permission | SlotKind::PlatformRole | SlotKind::ResourceType => {
-                return Ok(None);
-            }
-        }))
-    }
-
-    async fn exported(&self, side: &Side) -> Result<String, Stop> {
-        self.must_archive()?;
-        Ok(self.data.exports().create(&side.tenant, &side.admin).await?)
-    }
-
-    /// Where nothing can be archived, an export's rightful caller fails too.
-    fn must_archive(&self) -> Result<(), Stop> {
-        if self.system.target.can(Capability::Archive) {
-            return Ok(());
-        }
-        Err(Stop::skip(format!("the target has no capability '{}'", Capability::Archive)))
-    }
-
-    /// A team role of the side's own, or one of those it began with where the target can make none.
-    async fn team_role(&self, side: &Side) -> Result<String, Stop> {
-        let Some(create) = self.api.contract().get("team-role-create") else {
-            return side.team_role.clone().ok_or_else(|| Stop::skip("the target has no team role to name"));
-        };
-        let call = self.api.call(&create.name).as_(&side.admin).org(&side.tenant.org);
-        let answer = call.slot(SlotKind::Text, &side.tenant.text("part")).send().await?.expect(201)?;
-        let id = answer.text_at(create.created(SlotKind::TeamRole).unwrap_or("/id"))?;
-        self.data.adopt(&side.tenant, SlotKind::TeamRole, &id)?;
-        Ok(id)
-    }
-
-    /// What `role-assignment-delete` takes away, `role-assignment-create` must first have given: the
-    /// operation that adds what this one removes, if the contract has one for the same things.
-    async fn precede(&self, side: &Side, operation: &Operation, fill: &Fill) -> Result<(), Stop> {
-        let pairs = [("-delete", "-create"), ("-remove", "-add")];
-        let sibling = pairs.iter().find_map(|(end, begin)| {
-            let sibling =
-                self.api.contract().get(&format!("{}{begin}", operation.name.strip_suffix(end)?))?;
-            let kinds =
-                |operation: &Operation| operation.naming_slots().map(|slot| slot.kind).collect::<Vec<_>>();
-            let (mut ours, mut theirs) = (kinds(operation), kinds(sibling));
-            ours.sort_unstable();
-            theirs.sort_unstable();
-            (ours == theirs && sibling.creates.is_empty()).then_some(sibling)
-        });
-        if let Some(sibling) = sibling {
-            let answer = self.call(sibling, &side.admin, fill, Class::Use).send().await?;
-            if answer.status >= 300 {
-                return Err(Stop::error(answer.unexpected("2xx", &answer.status.to_string()).to_string()));
-            }
-        }
-        Ok(())
+        Ok(self.data.fill(&side.tenant, &side.admin, operation).await?)
     }
 
     /// A call of an operation with the values of a fill.
     pub fn call(&self, operation: &Operation, principal: &Principal, fill: &Fill, class: Class) -> Call {
-        let call = self.api.call(&operation.name).as_(principal).class(class);
-        fill.values.iter().fold(call, |call, (kind, value)| call.slot(*kind, value))
+        fill.call(&self.api, operation, principal).class(class)
     }
 
     /// Sends an attack. A leak is an observation here, not an end.
@@ -270,10 +142,7 @@ impl Arena {
         if operation.allows(&Permission::Platform) {
             return self.principal(Persona::PlatformAdmin);
         }
-        match &fill.invitee {
-            Some(invitee) if operation.allows(&Permission::Invitee) => invitee.clone(),
-            _ => side.admin.clone(),
-        }
+        fill.rightful(operation, &side.admin)
     }
 
     /// The rightful caller's request: must succeed, or a denial of the same operation means nothing.
@@ -317,23 +186,12 @@ impl Arena {
 }
 
 impl Side {
-    async fn build(data: &Data, api: &Api, name: &str, admin: Persona) -> Result<Side, Stop> {
+    async fn build(data: &Data, name: &str, admin: Persona) -> Result<Side, Stop> {
         let tenant = data.organisations().create(name).await?;
         let admin = data.users().create(&tenant, admin.label(), Some("ORG_ADMIN")).await?;
         data.roles().by_name(&tenant, &admin).await?;
-        let team_role = match api.call("team-role-list").as_(&admin).org(&tenant.org).send().await {
-            Ok(answer) => answer.expect(200)?.text_at("/items/0/id").ok(),
-            Err(CallError::NoSuchOperation { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Side { tenant, admin, team_role })
+        Ok(Side { tenant, admin })
     }
-}
-
-/// Whether the permission that the path names is changed or ended.
-fn changes_permission(operation: &Operation) -> bool {
-    let names_it = |slot: &Slot| slot.kind == SlotKind::Permission && matches!(slot.place, Place::Path(_));
-    operation.effect != Effect::Read && operation.slots.iter().any(names_it)
 }
 
 /// Whether a status says that nobody looked at the request: too many requests, or a gateway or store in

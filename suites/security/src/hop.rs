@@ -2,6 +2,7 @@
 //! swapped for another tenant's values.
 
 use harness::contract::{Effect, Operation, Permission, Slot, SlotKind, Visibility};
+use harness::data::Fill;
 use harness::exchange::Class;
 use harness::identity::Principal;
 use harness::record::Severity;
@@ -10,7 +11,7 @@ use harness::world::Stop;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::arena::{Arena, Attacked, Fill, is_no_answer, listed, no_answer};
+use crate::arena::{Arena, Attacked, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
 use crate::model::Persona;
 

@@ -2,6 +2,7 @@
 //! get exactly what the authorization model says.
 
 use harness::contract::{Effect, Operation, SlotKind};
+use harness::data::Fill;
 use harness::exchange::Class;
 use harness::leak::Entitlement;
 use harness::record::{MatrixCell, Record, Severity};
@@ -10,7 +11,7 @@ use harness::target::Denials;
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
-use crate::arena::{Arena, Fill, is_no_answer, listed, no_answer};
+use crate::arena::{Arena, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
 use crate::model::{Expected, Golden, Persona, Relation, expected, relations, row};
 

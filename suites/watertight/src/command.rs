@@ -39,9 +39,12 @@ pub enum Command {
     },
     /// Runs the suites against every seeded weakness: the kill matrix.
     Mutants {
-        /// Runs every check against every weakness, not only until it is caught.
+        /// Runs every check against every weakness, not only those named beforehand.
         #[arg(long)]
         full: bool,
+        /// Also runs the integration tests that no weakness has failed yet, and lists those that none does.
+        #[arg(long, conflicts_with = "full")]
+        idle: bool,
         /// Only the weaknesses that match, `*` stands for any part of an id.
         #[arg(long, value_name = "PATTERN")]
         only: Option<String>,

@@ -22,6 +22,7 @@ use harness::verdict::Exit;
 
 use command::{Arguments, Command};
 use error::CommandError;
+use mutants::Extent;
 
 fn main() -> ExitCode {
     session::end_at_interrupt();
@@ -52,7 +53,14 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
         Command::Integration => integration::integration(target).await,
         Command::Security { only } => security::security(target, only.as_deref()).await,
         Command::Load { profile } => load::load(target, &profile).await,
-        Command::Mutants { full, only } => mutants::mutants(full, only.as_deref()).await,
+        Command::Mutants { full, idle, only } => {
+            let extent = match (full, idle) {
+                (true, _) => Extent::Full,
+                (_, true) => Extent::Idle,
+                _ => Extent::Named,
+            };
+            mutants::mutants(extent, only.as_deref()).await
+        }
         Command::Sweep => sweep::sweep(target).await,
         Command::Report { run } => session::report(run.as_deref()),
         Command::Rerun { finding } => rerun::rerun(target, &finding).await,

@@ -15,14 +15,25 @@ use harness::verdict::{Exit, Verdict};
 use suites_security::Plan;
 
 use crate::error::CommandError;
-use crate::integration::Tests;
+use crate::integration::{Test, Tests};
 use crate::progress::{bar, finish};
 use crate::session::Session;
 
 /// The id of the run against the service without a weakness.
 const CLEAN: &str = "none";
 
-pub async fn mutants(full: bool, only: Option<&str>) -> Result<Exit, CommandError> {
+/// How much is run against a weakness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The checks named beforehand, and everything if they do not catch it.
+    Named,
+    /// Also every integration test that no weakness has failed yet: what is left at the end proves nothing.
+    Idle,
+    /// Everything.
+    Full,
+}
+
+pub async fn mutants(extent: Extent, only: Option<&str>) -> Result<Exit, CommandError> {
     let mut weaknesses = weakness::catalogue()?;
     if let Some(pattern) = only {
         weaknesses.retain(|weakness| matches(pattern, &weakness.id));
@@ -31,33 +42,30 @@ pub async fn mutants(full: bool, only: Option<&str>) -> Result<Exit, CommandErro
         return Err(CommandError::Nothing(format!("no weakness matches '{}'", only.unwrap_or_default())));
     }
     let session = Session::open(None).await?;
-    let done = session.part(run(&session, &weaknesses, full, only.is_none())).await;
+    let done = session.part(run(&session, &weaknesses, extent)).await;
     session.close(&done)
 }
 
-async fn run(
-    session: &Session,
-    weaknesses: &[Weakness],
-    full: bool,
-    whole: bool,
-) -> Result<(), CommandError> {
+async fn run(session: &Session, weaknesses: &[Weakness], extent: Extent) -> Result<(), CommandError> {
     let tests = Tests::build(session.run.folder()).await?;
     let suite = Suite::begin("mutants", &*session.system().await?, None)?;
     let bar = bar("mutants", Some(weaknesses.len() as u64 + 1));
-    let mut failing = BTreeSet::new();
+    let mut judge = Judge { session, extent, idle: BTreeSet::new(), tests: None };
+    if let Some(tests) = tests {
+        let all = tests.list().await?;
+        judge.idle = all.iter().cloned().collect();
+        judge.tests = Some((tests, all));
+    }
     let (mut killed, mut survivors) = (0, Vec::new());
 
     bar.set_message("the clean service");
-    let clean = judged(session, None, tests.as_ref(), true).await?;
+    let clean = judge.judged(None).await?;
     let alarms = clean.caught_by.len();
     suite.record(&Record::Weakness(clean))?;
     bar.inc(1);
     for weakness in weaknesses {
         bar.set_message(weakness.id.clone());
-        let result = judged(session, Some(weakness), tests.as_ref(), full).await?;
-        failing.extend(
-            result.caught_by.iter().filter_map(|check| check.strip_prefix("integration:")).map(str::to_owned),
-        );
+        let result = judge.judged(Some(weakness)).await?;
         if result.killed {
             killed += 1;
         } else {
@@ -75,9 +83,17 @@ async fn run(
     for survivor in survivors {
         println!("{:>12}  {survivor}", "survived");
     }
-    if whole && tests.is_some() {
-        for test in names(&scratch_folder(session, CLEAN))?.difference(&failing) {
-            println!("{:>12}  {test} (no weakness fails it)", "idle");
+    if extent != Extent::Named
+        && let Some((_, all)) = &judge.tests
+    {
+        println!(
+            "{:>12}  {} of {} integration tests fail under no weakness",
+            "idle",
+            judge.idle.len(),
+            all.len()
+        );
+        for test in &judge.idle {
+            println!("{:>12}  {}", "idle", test.recorded);
         }
     }
     Ok(())
@@ -87,55 +103,93 @@ fn scratch_folder(session: &Session, id: &str) -> std::path::PathBuf {
     session.run.folder().join("weak").join(id.replace('/', "."))
 }
 
-/// Runs the checks against one weakness, or against the clean service, in a run folder of their own: what
-/// they find there is no finding of this run.
-async fn judged(
-    session: &Session,
-    weakness: Option<&Weakness>,
-    tests: Option<&Tests>,
-    all: bool,
-) -> Result<WeaknessResult, CommandError> {
-    let start = Instant::now();
-    let id = weakness.map_or(CLEAN, |weakness| weakness.id.as_str());
-    let folder = scratch_folder(session, id);
-    let policy = weakness.map_or_else(SecurityPolicy::default, |weakness| weakness.policy.clone());
-    let mut caught_by = BTreeSet::new();
-    let expects = |suite: &str, check: &str| weakness.is_some_and(|weakness| weakness.expects(suite, check));
+/// What weaknesses are judged by.
+struct Judge<'s> {
+    session: &'s Session,
+    extent: Extent,
+    /// The integration tests, and all their names.
+    tests: Option<(Tests, Vec<Test>)>,
+    /// Those that no weakness has failed yet.
+    idle: BTreeSet<Test>,
+}
 
-    // Systems hold on to their run for the life of the process; there are as many as there are weaknesses.
-    let run: &'static Run = Box::leak(Box::new(Run::at(&folder)?));
-    let embedded = Embedded::start(run, policy).await?;
-    let whole = Plan::of(&embedded.system.contract);
-    let named = whole.clone().only(|path| expects("security", path));
-    caught_by.extend(failed(&embedded, &named, weakness.is_none()).await?);
-    if let Some(tests) = tests {
-        let command = tests.command(&folder, weakness.map(|_| id));
-        tests.watch(command, &folder, |_| {}).await?;
-        caught_by.extend(
-            failed_tests(&folder, weakness.is_none())?.into_iter().map(|test| format!("integration:{test}")),
-        );
+impl Judge<'_> {
+    /// Runs the checks against one weakness, or against the clean service, in a run folder of their own: what
+    /// they find there is no finding of this run.
+    async fn judged(&mut self, weakness: Option<&Weakness>) -> Result<WeaknessResult, CommandError> {
+        let start = Instant::now();
+        let id = weakness.map_or(CLEAN, |weakness| weakness.id.as_str());
+        let folder = scratch_folder(self.session, id);
+        let policy = weakness.map_or_else(SecurityPolicy::default, |weakness| weakness.policy.clone());
+        let expects =
+            |suite: &str, check: &str| weakness.is_some_and(|weakness| weakness.expects(suite, check));
+        let killed = |caught: &BTreeSet<String>| {
+            caught
+                .iter()
+                .filter_map(|check| check.split_once(':'))
+                .any(|(suite, check)| expects(suite, check))
+        };
+
+        // Systems hold on to their run for the life of the process; there are as many as there are weaknesses.
+        let run: &'static Run = Box::leak(Box::new(Run::at(&folder)?));
+        let embedded = Embedded::start(run, policy).await?;
+        let whole = Plan::of(&embedded.system.contract);
+        let named = whole.clone().only(|path| expects("security", path));
+        let mut caught_by = BTreeSet::new();
+        caught_by.extend(failed(&embedded, &named, weakness.is_none()).await?);
+        let everything = weakness.is_none() || self.extent == Extent::Full;
+        let wanted = |test: &Test, idle: &BTreeSet<Test>| {
+            everything
+                || expects("integration", &test.recorded)
+                || (self.extent == Extent::Idle && idle.contains(test))
+        };
+        caught_by.extend(self.fail(weakness, &folder, |test| wanted(test, &self.idle)).await?);
+        if everything || !killed(&caught_by) {
+            caught_by.extend(failed(&embedded, &whole, weakness.is_none()).await?);
+        }
+        if !everything && !killed(&caught_by) {
+            // What else would have caught it says where the named checks look away.
+            caught_by.extend(self.fail(weakness, &folder, |test| !wanted(test, &self.idle)).await?);
+        }
+        if weakness.is_some() {
+            self.idle.retain(|test| !caught_by.contains(&format!("integration:{}", test.recorded)));
+        }
+        run.forget_shared();
+        let is_killed = if weakness.is_some() { killed(&caught_by) } else { caught_by.is_empty() };
+        Ok(WeaknessResult {
+            id: id.to_owned(),
+            family: weakness.and_then(|weakness| weakness.family).map(str::to_owned),
+            gain: weakness.map_or_else(
+                || "nothing: the service is as it should be".to_owned(),
+                |weakness| weakness.gain.clone(),
+            ),
+            cwe: weakness.map_or(0, |weakness| weakness.cwe),
+            expected: weakness.map(|weakness| weakness.expected.clone()).unwrap_or_default(),
+            caught_by: caught_by.into_iter().collect(),
+            killed: is_killed,
+            seconds: start.elapsed().as_secs_f64(),
+        })
     }
-    let killed = |caught: &BTreeSet<String>| {
-        caught.iter().filter_map(|check| check.split_once(':')).any(|(suite, check)| expects(suite, check))
-    };
-    if all || !killed(&caught_by) {
-        caught_by.extend(failed(&embedded, &whole, weakness.is_none()).await?);
+
+    /// Which of the wanted integration tests fail under a weakness.
+    async fn fail(
+        &self,
+        weakness: Option<&Weakness>,
+        folder: &Path,
+        wanted: impl Fn(&Test) -> bool,
+    ) -> Result<Vec<String>, CommandError> {
+        let Some((tests, all)) = &self.tests else { return Ok(Vec::new()) };
+        let names: Vec<&str> =
+            all.iter().filter(|test| wanted(test)).map(|test| test.libtest.as_str()).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = tests.command(folder, weakness.map(|weakness| weakness.id.as_str()));
+        command.arg("--exact").args(names);
+        tests.watch(command, folder, |_| {}).await?;
+        let failed = failed_tests(folder, weakness.is_none())?;
+        Ok(failed.into_iter().map(|test| format!("integration:{test}")).collect())
     }
-    run.forget_shared();
-    let is_killed = if weakness.is_some() { killed(&caught_by) } else { caught_by.is_empty() };
-    Ok(WeaknessResult {
-        id: id.to_owned(),
-        family: weakness.and_then(|weakness| weakness.family).map(str::to_owned),
-        gain: weakness.map_or_else(
-            || "nothing: the service is as it should be".to_owned(),
-            |weakness| weakness.gain.clone(),
-        ),
-        cwe: weakness.map_or(0, |weakness| weakness.cwe),
-        expected: weakness.map(|weakness| weakness.expected.clone()).unwrap_or_default(),
-        caught_by: caught_by.into_iter().collect(),
-        killed: is_killed,
-        seconds: start.elapsed().as_secs_f64(),
-    })
 }
 
 /// The checks of a plan that raise something on a system: on a weak one what they found, on the clean one
@@ -158,17 +212,9 @@ async fn failed(embedded: &Embedded, plan: &Plan, clean: bool) -> Result<Vec<Str
 
 /// The integration tests that failed in a run folder.
 fn failed_tests(folder: &Path, clean: bool) -> Result<BTreeSet<String>, CommandError> {
-    tests_with(folder, |verdict| verdict == Verdict::Fail || (clean && verdict == Verdict::Error))
-}
-
-/// All integration tests in a run folder.
-fn names(folder: &Path) -> Result<BTreeSet<String>, CommandError> {
-    tests_with(folder, |_| true)
-}
-
-fn tests_with(folder: &Path, keep: impl Fn(Verdict) -> bool) -> Result<BTreeSet<String>, CommandError> {
+    let failed = |verdict: Verdict| verdict == Verdict::Fail || (clean && verdict == Verdict::Error);
     let report = reports::merge(folder)?;
     let integration = report.suites.into_iter().filter(|suite| suite.suite == "integration");
-    let tests = integration.flat_map(|suite| suite.tests).filter(|test| keep(test.verdict));
+    let tests = integration.flat_map(|suite| suite.tests).filter(|test| failed(test.verdict));
     Ok(tests.map(|test| test.test).collect())
 }

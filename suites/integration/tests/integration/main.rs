@@ -5,7 +5,7 @@
 
 mod audit_log;
 mod audit_queries;
-mod contract;
+mod conformance;
 mod flows;
 mod invitation_acceptance;
 mod invitation_mail;
@@ -35,6 +35,11 @@ fn world(context: &Context) -> World {
 /// A system of its own for the test that a context describes.
 fn stage(context: &Context, setup: Setup) -> Stage {
     suites_integration::stage(context.module, context.name, case(context).as_deref(), setup)
+}
+
+/// A fault proxy between the service and its store.
+fn faulty() -> Setup {
+    Setup { faults: true, ..Setup::default() }
 }
 
 /// The case of a test that is told for several.

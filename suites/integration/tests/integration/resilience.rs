@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use fixtures::{Embedded, Setup};
+use fixtures::Embedded;
 use harness::client::{Answer, Call};
 use harness::contract::SlotKind;
 use harness::data::{Invitation, Tenant, fresh_email};
@@ -16,14 +16,10 @@ use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
 
-use crate::stage;
+use crate::{faulty, stage};
 
 /// More failures in a row than the service's client has attempts.
 const FOR_GOOD: usize = 1_000;
-
-fn faulty() -> Setup {
-    Setup { faults: true, ..Setup::default() }
-}
 
 fn faults(embedded: &Embedded) -> Result<&FaultProxy, Stop> {
     embedded.faults.as_ref().ok_or_else(|| Stop::error("this story's system has no fault proxy"))
@@ -321,8 +317,10 @@ fn random_faults_lose_and_double_no_write(#[context] context: Context) {
         }
         proxy.calm();
         let injected = proxy.injected();
+        // Conflicts meet transactions alone, which are few: they have a story of their own above.
+        let mut common = Fault::ALL.iter().filter(|fault| **fault != Fault::Conflict);
         world.must(
-            Fault::ALL.iter().all(|fault| injected.contains_key(fault)),
+            common.all(|fault| injected.contains_key(fault)),
             format!("every fault injected, {injected:?}"),
         )?;
         let total: usize = injected.values().sum();

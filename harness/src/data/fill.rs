@@ -1,0 +1,173 @@
+//! Values for everything an operation names, made fresh, so that its rightful caller succeeds.
+
+use std::collections::BTreeMap;
+
+use super::{Data, DataError, Tenant, fresh_email};
+use crate::client::{Api, Call, CallError};
+use crate::contract::{Effect, Operation, Permission, Place, Slot, SlotKind};
+use crate::identity::Principal;
+use crate::leak::random_code;
+use crate::target::Capability;
+
+/// Values for the slots of one operation, all of one tenant, with which the rightful caller succeeds.
+#[derive(Clone, Debug, Default)]
+pub struct Fill {
+    /// By kind.
+    pub values: BTreeMap<SlotKind, String>,
+    /// Who may accept the invitation among the values.
+    invitee: Option<Principal>,
+}
+
+impl Fill {
+    /// A call of the operation with these values.
+    pub fn call(&self, api: &Api, operation: &Operation, principal: &Principal) -> Call {
+        let call = api.call(&operation.name).as_(principal);
+        self.values.iter().fold(call, |call, (kind, value)| call.slot(*kind, value))
+    }
+
+    /// Who rightfully calls an operation that the platform does not keep for itself: the invitee, or the
+    /// tenant's administrator.
+    pub fn rightful(&self, operation: &Operation, admin: &Principal) -> Principal {
+        match &self.invitee {
+            Some(invitee) if operation.allows(&Permission::Invitee) => invitee.clone(),
+            _ => admin.clone(),
+        }
+    }
+}
+
+/// Whether the permission that the path names is changed or ended.
+fn changes_permission(operation: &Operation) -> bool {
+    let names_it = |slot: &Slot| slot.kind == SlotKind::Permission && matches!(slot.place, Place::Path(_));
+    operation.effect != Effect::Read && operation.slots.iter().any(names_it)
+}
+
+impl Data {
+    /// Makes whatever an operation names in a tenant.
+    pub async fn fill(
+        &self,
+        tenant: &Tenant,
+        admin: &Principal,
+        operation: &Operation,
+    ) -> Result<Fill, DataError> {
+        let mut fill = Fill::default();
+        if operation.created(SlotKind::AuditExport).is_some() {
+            self.must_archive()?;
+        }
+        let mut kinds: Vec<SlotKind> =
+            operation.slots.iter().filter(|slot| !operation.chooses(slot)).map(|slot| slot.kind).collect();
+        // By the order of the kinds: a member needs the team of the same request, an invitation its role.
+        kinds.sort_unstable();
+        kinds.dedup();
+        let ends_the_tenant = operation.effect == Effect::Consume && operation.naming_slots().count() == 1;
+        for kind in kinds {
+            let value = match kind {
+                SlotKind::Org if ends_the_tenant && operation.allows(&Permission::Platform) => {
+                    self.organisations().create("shortlived").await?.org
+                }
+                SlotKind::Permission if operation.created(kind).is_some() => {
+                    let name = self.permissions().fresh_name();
+                    self.permissions().adopt(tenant, &name)?;
+                    name
+                }
+                // What is changed or ended is the tenant's own: the catalogue is everyone's.
+                SlotKind::Permission if changes_permission(operation) => {
+                    self.permissions().create(tenant).await?
+                }
+                _ => match self.value(tenant, admin, kind, &mut fill).await? {
+                    Some(value) => value,
+                    None => continue,
+                },
+            };
+            fill.values.insert(kind, value);
+        }
+        self.precede(operation, admin, &fill).await?;
+        Ok(fill)
+    }
+
+    async fn value(
+        &self,
+        tenant: &Tenant,
+        admin: &Principal,
+        kind: SlotKind,
+        fill: &mut Fill,
+    ) -> Result<Option<String>, DataError> {
+        Ok(Some(match kind {
+            SlotKind::Org => tenant.org.clone(),
+            SlotKind::Team => self.teams().create(tenant, admin).await?,
+            SlotKind::Role => self.roles().create(tenant, admin).await?,
+            SlotKind::User => self.users().create(tenant, "subject", None).await?.subject,
+            SlotKind::Member => {
+                let user = self.users().create(tenant, "subject", None).await?.subject;
+                let team = fill.values.get(&SlotKind::Team).cloned().unwrap_or_default();
+                self.teams().add_member(tenant, admin, &team, &user).await?;
+                user
+            }
+            SlotKind::TeamRole => self.team_role(tenant, admin).await?,
+            SlotKind::Invitation | SlotKind::InvitationToken => {
+                let role = self.roles().create(tenant, admin).await?;
+                let invitation = self.invitations().create(tenant, admin, &role, None).await?;
+                fill.invitee = Some(invitation.invitee);
+                if kind == SlotKind::Invitation { invitation.id } else { invitation.token }
+            }
+            SlotKind::Text => tenant.text("words"),
+            SlotKind::Email => fresh_email("someone"),
+            SlotKind::Slug => format!("s-{}", random_code(8)),
+            SlotKind::AuditExport => {
+                self.must_archive()?;
+                self.exports().create(tenant, admin).await?
+            }
+            SlotKind::Product => return Err(DataError::Unmade(kind)),
+            SlotKind::Status | SlotKind::Permission | SlotKind::PlatformRole | SlotKind::ResourceType => {
+                return Ok(None);
+            }
+        }))
+    }
+
+    /// Where nothing can be archived, an export's rightful caller fails too.
+    fn must_archive(&self) -> Result<(), DataError> {
+        if self.system.target.can(Capability::Archive) {
+            return Ok(());
+        }
+        Err(DataError::Lacks(Capability::Archive))
+    }
+
+    /// A team role of the tenant's own, or one of those it began with where the target can make none.
+    async fn team_role(&self, tenant: &Tenant, admin: &Principal) -> Result<String, DataError> {
+        let call = |operation: &str| self.api.call(operation).as_(admin).org(&tenant.org);
+        if self.api.contract().get("team-role-create").is_some() {
+            let create = call("team-role-create").slot(SlotKind::Text, &tenant.text("part"));
+            let kind = SlotKind::TeamRole;
+            return Ok(self.create(&tenant.key, &tenant.org, kind, create, "team-role-create").await?.0);
+        }
+        match call("team-role-list").send().await {
+            Ok(answer) => {
+                answer.expect(200)?.text_at("/items/0/id").map_err(|_| DataError::Absent(SlotKind::TeamRole))
+            }
+            Err(CallError::NoSuchOperation { .. }) => Err(DataError::Absent(SlotKind::TeamRole)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What `role-assignment-delete` takes away, `role-assignment-create` must first have given: the
+    /// operation that adds what this one removes, if the contract has one for the same things.
+    async fn precede(&self, operation: &Operation, admin: &Principal, fill: &Fill) -> Result<(), DataError> {
+        let pairs = [("-delete", "-create"), ("-remove", "-add")];
+        let sibling = pairs.iter().find_map(|(end, begin)| {
+            let sibling =
+                self.api.contract().get(&format!("{}{begin}", operation.name.strip_suffix(end)?))?;
+            let kinds =
+                |operation: &Operation| operation.naming_slots().map(|slot| slot.kind).collect::<Vec<_>>();
+            let (mut ours, mut theirs) = (kinds(operation), kinds(sibling));
+            ours.sort_unstable();
+            theirs.sort_unstable();
+            (ours == theirs && sibling.creates.is_empty()).then_some(sibling)
+        });
+        if let Some(sibling) = sibling {
+            let answer = fill.call(&self.api, sibling, admin).send().await?;
+            if answer.status >= 300 {
+                return Err(answer.unexpected("2xx", &answer.status.to_string()).into());
+            }
+        }
+        Ok(())
+    }
+}
