@@ -99,7 +99,7 @@ impl Service {
                 "[store]\nurl = '{}'\ntable = 'access-management'\nvolatile = ['EVENT#', 'EXPORT#']\n",
                 self.store
             );
-            text += "owners = ['PK', 'SK', 'GSI1PK', 'GSI2PK', 'organisationId', 'orgId', 'orgs', 'name', 'email', 'message']\n";
+            text += "owners = ['PK', 'SK', 'GSI1PK', 'GSI2PK', 'GSI3PK', 'organisationId', 'orgId', 'orgs', 'name', 'email', 'message']\n";
         }
         let file = self.folder.path().join(format!("{name}.toml"));
         std::fs::write(&file, text).unwrap();
