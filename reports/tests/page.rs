@@ -164,7 +164,10 @@ fn stories_stand_by_module_and_flows_come_first_and_open() {
     assert_eq!(page.matches("<details class=\"module\" open>").count(), 1, "the flows and no other module");
     assert_eq!(page.matches("<details class=\"flow pass\" open>").count(), 1, "their steps are seen");
     assert!(page.contains("a single fact") && page.contains("nothing is left in the store"));
-    assert!(page.contains("GET team-list → 200") && page.contains("teams of alice"), "what a step sent is behind it");
+    assert!(
+        page.contains("POST team-list → 200") && page.contains("teams of alice"),
+        "what a step sent is behind it"
+    );
     assert!(page.contains("1 store check skipped"), "a story says what it did not look at");
     assert!(page.contains("flows::teams::a_flow: 1a. The store holds them"), "and the page lists it by name");
 }
