@@ -2,6 +2,7 @@
 #
 #   make security TARGET=fixtures/targets/sit.toml    a deployment instead of the embedded target
 #   make load PROFILE=peak                            another load profile
+#   make integration REPEAT=20                        so many times, in shuffled orders
 #   make mutants FULL=1                               every check against every weakness
 #
 # make turns every failure into its own exit code 2; a pipeline that tells findings (1) from trouble (2)
@@ -13,8 +14,7 @@ WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 target = $(if $(TARGET),--target '$(TARGET)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
 full = $(if $(FULL),--full)$(if $(IDLE),--idle)
-# Tests run in their package's folder, so a relative path would not be found.
-target_file = $(if $(filter embedded,$(TARGET)),embedded,$(abspath $(TARGET)))
+repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo security load mutants sweep report bench check-target test integration lint
@@ -45,7 +45,7 @@ sweep: build ## remove whatever an interrupted run left behind  [TARGET=]
 report: build ## write the newest run's reports again
 	@$(WATERTIGHT) report
 
-bench: build ## speed and memory, as ratios side by side
+bench: build ## speed of the harness and of the integration suite
 	@$(WATERTIGHT) bench
 
 check-target: build ## is the target file understood, and does the target answer  [TARGET=]
@@ -54,8 +54,8 @@ check-target: build ## is the target file understood, and does the target answer
 test: ## every test of the workspace
 	@$(CARGO) test --workspace --no-fail-fast
 
-integration: ## the integration suite alone  [TARGET=]
-	@$(if $(TARGET),WATERTIGHT_TARGET='$(target_file)' )$(CARGO) test -p suites-integration
+integration: build ## the integration suite; REPEAT=20 shuffles its order each time  [REPEAT= TARGET=]
+	@$(WATERTIGHT) integration $(repeat) $(target)
 
 lint: ## format and lints, as CI demands them
 	@$(CARGO) fmt --all --check

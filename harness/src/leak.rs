@@ -20,33 +20,57 @@ use index::Index;
 
 /// What every canary begins with. A canary of an unknown tenant is recognised by it.
 const CANARY_PREFIX: &str = "wtc";
-/// Characters of a canary after the prefix.
-const CANARY_CODE: usize = 16;
+/// Random characters of a canary, after the prefix.
+const CANARY_CODE: usize = 13;
+/// Characters that follow from the random ones, at the end.
+const CANARY_CHECK: u32 = 3;
+/// Characters of a canary in all.
+const CANARY_LENGTH: usize = CANARY_PREFIX.len() + CANARY_CODE + CANARY_CHECK as usize;
 /// Ids shorter than this would be found by accident.
 const SHORTEST_ID: usize = 8;
 
+/// `[a-z0-9]` without the characters people confuse.
+const ALPHABET: &[u8] = b"23456789abcdefghjkmnpqrstuvwxyz";
+
 /// `length` random characters of `[a-z0-9]` without the ones people confuse.
 pub fn random_code(length: usize) -> String {
-    const ALPHABET: &[u8] = b"23456789abcdefghjkmnpqrstuvwxyz";
     let mut rng = rand::rng();
     (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
 }
 
-/// The string that marks a tenant's free text: `wtc` and 16 characters (79 bits), lower case, so that it
-/// survives slugs and case folding.
+/// The string that marks a tenant's free text: `wtc`, 13 random characters (64 bits) and three that follow from
+/// them, lower case, so that it survives slugs and case folding. Without those three, every few thousandth cursor
+/// (base64, compared without regard to case) would hold something that looks like a canary.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Canary(String);
 
 impl Canary {
     /// A canary no other tenant has.
     pub fn fresh() -> Canary {
-        Canary(format!("{CANARY_PREFIX}{}", random_code(CANARY_CODE)))
+        let code = random_code(CANARY_CODE);
+        Canary(format!("{CANARY_PREFIX}{code}{}", check(&code)))
+    }
+
+    /// Whether lower-case text of the right length is one.
+    fn is_formed(text: &str) -> bool {
+        let parts = text.strip_prefix(CANARY_PREFIX).and_then(|rest| rest.split_at_checked(CANARY_CODE));
+        parts.is_some_and(|(code, end)| end == check(code))
     }
 
     /// The string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The end of a canary (FNV-1a of its code: no secret, only unlikely by accident).
+fn check(code: &str) -> String {
+    let hash = code.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let length = ALPHABET.len() as u64;
+    let place = |at: u32| usize::try_from(hash / length.pow(at) % length).unwrap_or_default();
+    (0..CANARY_CHECK).map(|at| char::from(ALPHABET[place(at)])).collect()
 }
 
 impl fmt::Display for Canary {
@@ -237,8 +261,8 @@ impl Known {
 fn foreign_canary(entitlement: &Entitlement, request: &str, text: &str) -> Option<(usize, String, String)> {
     let folded = text.to_ascii_lowercase();
     folded.match_indices(CANARY_PREFIX).find_map(|(at, _)| {
-        let candidate = folded.get(at..at + CANARY_PREFIX.len() + CANARY_CODE)?;
-        let formed = candidate.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let candidate = folded.get(at..at + CANARY_LENGTH)?;
+        let formed = Canary::is_formed(candidate);
         let canary = Canary(candidate.to_owned());
         (formed && !entitlement.covers(&canary) && !request.contains(candidate))
             .then(|| (at, canary.0, "canary".to_owned()))

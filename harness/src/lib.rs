@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod host;
 pub mod identity;
 pub mod leak;
+pub mod leftovers;
 pub mod record;
 pub mod run;
 pub mod seed;

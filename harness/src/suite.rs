@@ -1,10 +1,11 @@
 //! A suite's part in a run: begins, records its tests, ends.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use time::OffsetDateTime;
 
+use crate::leftovers::Before;
 use crate::record::{Ended, Record, Started, Step, SuiteEnded, SuiteStarted};
 use crate::run::{Run, RunError};
 use crate::system::System;
@@ -21,6 +22,7 @@ pub struct Suite {
     name: String,
     started: SuiteStarted,
     inside: Mutex<Inside>,
+    before: OnceLock<Before>,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,7 @@ impl Suite {
             at: OffsetDateTime::now_utc(),
         };
         let inside = Mutex::new(Inside { count: 0, since: Instant::now() });
-        Suite { run: system.run, name: name.to_owned(), started, inside }
+        Suite { run: system.run, name: name.to_owned(), started, inside, before: OnceLock::new() }
     }
 
     /// Begins a suite that ends once.
@@ -85,18 +87,21 @@ impl Suite {
         self.record(&Record::Suite(SuiteStarted { at: OffsetDateTime::now_utc(), ..self.started.clone() }))
     }
 
+    /// Has whoever leaves last look for what is left in the store since `before`.
+    pub fn watch(&self, before: Before) {
+        self.before.set(before).ok();
+    }
+
     /// One part is over; with the last one the suite ends.
     pub fn leave(&self) -> Result<(), RunError> {
+        self.leaving().leave()
+    }
+
+    /// One part is about to be over. Until it has left nobody enters, so the last one finds the suite at rest.
+    pub(crate) fn leaving(&self) -> Leaving<'_> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.count = inside.count.saturating_sub(1);
-        if inside.count > 0 {
-            return Ok(());
-        }
-        self.record(&Record::SuiteEnded(SuiteEnded {
-            suite: self.name.clone(),
-            target: self.started.target.clone(),
-            seconds: inside.since.elapsed().as_secs_f64(),
-        }))
+        Leaving { suite: self, inside }
     }
 
     /// Records that a run was stopped half way: it has not passed, whatever was observed until then.
@@ -110,7 +115,7 @@ impl Suite {
             at: OffsetDateTime::now_utc(),
         };
         let inside = Mutex::new(Inside { count: 0, since: Instant::now() });
-        let suite = Suite { run, name: started.suite.clone(), started, inside };
+        let suite = Suite { run, name: started.suite.clone(), started, inside, before: OnceLock::new() };
         suite.enter()?;
         let test = "comes to its end";
         suite.started(test)?;
@@ -147,6 +152,31 @@ impl Suite {
             reason: outcome.reason.clone(),
             seconds: start.elapsed().as_secs_f64(),
             steps: outcome.steps.clone(),
+        }))
+    }
+}
+
+/// A part of a suite that is about to be over.
+pub(crate) struct Leaving<'a> {
+    suite: &'a Suite,
+    inside: MutexGuard<'a, Inside>,
+}
+
+impl Leaving<'_> {
+    /// The store to look at, when no other part is under way and somebody asked for it.
+    pub(crate) fn at_rest(&self) -> Option<&Before> {
+        self.suite.before.get().filter(|_| self.inside.count == 0)
+    }
+
+    /// Leaves; with the last one the suite ends.
+    pub(crate) fn leave(self) -> Result<(), RunError> {
+        if self.inside.count > 0 {
+            return Ok(());
+        }
+        self.suite.record(&Record::SuiteEnded(SuiteEnded {
+            suite: self.suite.name.clone(),
+            target: self.suite.started.target.clone(),
+            seconds: self.inside.since.elapsed().as_secs_f64(),
         }))
     }
 }

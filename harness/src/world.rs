@@ -25,6 +25,7 @@ use crate::data::{Data, DataError};
 use crate::events::InvokeError;
 use crate::host;
 use crate::identity::KeyError;
+use crate::leftovers::{self, Before};
 use crate::record::Step;
 use crate::run::RunError;
 use crate::snapshot::SnapshotError;
@@ -280,18 +281,47 @@ impl World {
             return Outcome::because(Verdict::Error, error.to_string());
         }
         let mut outcome = self.witnessed(story);
+        if outcome.verdict >= Verdict::Fail && self.telling().steps.is_empty() {
+            // A story without steps shows what it sent once somebody wants to know.
+            self.telling().begin("Everything the story sent");
+        }
         self.close_step(outcome.verdict);
         let telling = std::mem::take(&mut *self.telling());
         if outcome.verdict == Verdict::Pass && !telling.skipped().is_empty() {
             outcome.reason = Some(format!("store checks skipped: {}", telling.skipped().join("; ")));
         }
         outcome.steps = telling.steps;
+        let leaving = self.suite.leaving();
+        if let Some(before) = leaving.at_rest() {
+            self.look_for_leftovers(before, &mut outcome);
+        }
         let recorded = self.suite.ended(&self.test, start, &outcome);
-        let recorded = recorded.and_then(|()| self.api.flush_coverage()).and_then(|()| self.suite.leave());
+        let recorded = recorded.and_then(|()| self.api.flush_coverage()).and_then(|()| leaving.leave());
         if let Err(error) = recorded {
             return Outcome::because(Verdict::Error, error.to_string());
         }
         outcome
+    }
+
+    /// The story leaves the suite at rest: nothing but what was there before may be in the store. libtest has
+    /// no test that comes last, so what is left fails the story after which it shows as well.
+    fn look_for_leftovers(&self, before: &Before, outcome: &mut Outcome) {
+        let looked = host::handle().map_err(Stop::from).and_then(|runtime| {
+            let recorded = leftovers::record(Some(before), &self.suite);
+            runtime.block_on(recorded).map_err(Stop::from)
+        });
+        let trouble = match looked {
+            Ok(None) => return,
+            Ok(Some(left)) => Outcome::because(
+                Verdict::Fail,
+                format!("left behind by this story or by one that ran beside it: {left}"),
+            ),
+            Err(stop) => Outcome::because(stop.verdict.max(Verdict::Error), stop.reason),
+        };
+        if outcome.verdict < Verdict::Fail {
+            outcome.verdict = trouble.verdict;
+            outcome.reason = trouble.reason;
+        }
     }
 
     fn witnessed(&self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) -> Outcome {

@@ -20,6 +20,9 @@ use crate::report::{RunReport, Suite};
 /// As many exchanges stand on the page; a finding's evidence comes first, then failed tests, then flows.
 pub(crate) const EXCHANGES: usize = 2_000;
 
+/// The module of stories that are told from beginning to end: they come first on the page.
+pub(crate) const FLOWS: &str = "flows::";
+
 /// Reads a run's folder and adds up what its processes recorded.
 ///
 /// A test that ran in several processes counts as its last attempt left it; an attempt that started and
@@ -66,13 +69,19 @@ fn first_start(records: &[Record]) -> Option<OffsetDateTime> {
     })
 }
 
-/// The exchanges that tests refer to, those of failed tests first, as many as there is room for, and how
-/// many are left out.
+/// The exchanges that tests refer to, those of failed tests first and then those of flows, as many as there is
+/// room for, and how many are left out.
 fn wanted(suites: &[Suite], room: usize) -> (BTreeSet<String>, usize) {
     let tests = || suites.iter().flat_map(|suite| &suite.tests);
     let failed = tests().filter(|test| test.verdict >= Verdict::Fail);
-    let others = tests().filter(|test| test.verdict < Verdict::Fail);
-    let ids = failed.chain(others).flat_map(|test| &test.steps).flat_map(|step| &step.exchanges);
+    let others = |flows: bool| {
+        tests().filter(move |test| test.verdict < Verdict::Fail && test.test.starts_with(FLOWS) == flows)
+    };
+    let ids = failed
+        .chain(others(true))
+        .chain(others(false))
+        .flat_map(|test| &test.steps)
+        .flat_map(|step| &step.exchanges);
     let mut kept = BTreeSet::new();
     let mut left_out = BTreeSet::new();
     for id in ids {

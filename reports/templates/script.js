@@ -21,6 +21,13 @@
       const missed = text && !row.textContent.toLowerCase().includes(text);
       row.hidden = Boolean(missed || (only && !row.classList.contains(only)));
     }
+    // A module shows while one of its stories does, and unfolds to show what was looked for.
+    for (const module of document.querySelectorAll('details.module')) {
+      const rows = [...module.children].filter((row) => row.matches(selector));
+      if (rows.length === 0) continue;
+      module.hidden = rows.every((row) => row.hidden);
+      if (text) module.open = true;
+    }
   };
   const rule = (selector, change) => {
     rules.set(selector, { ...rules.get(selector), ...change });

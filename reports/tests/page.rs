@@ -142,6 +142,37 @@ fn a_redacted_credential_is_not_put_back() {
 }
 
 #[test]
+fn stories_stand_by_module_and_flows_come_first_and_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = run_of(dir.path(), |run| {
+        begin(run, "integration", "access", 0);
+        let sent = [exchange(run, "team-list", "owner", Class::Use, 200, "teams of alice")];
+        let steps = vec![
+            step(run, "integration", "1. Alice lists her teams", Verdict::Pass, &sent),
+            step(run, "integration", "1a. The store holds them", Verdict::Skip, &[]),
+        ];
+        let reason = "store checks skipped: 1a. The store holds them";
+        story(run, "integration", "audits::a_story", Verdict::Pass, Some(reason), steps.clone());
+        story(run, "integration", "flows::teams::a_flow", Verdict::Pass, Some(reason), steps);
+        test(run, "integration", "audits::a_single_fact", Verdict::Pass, None);
+        test(run, "integration", "nothing is left in the store", Verdict::Pass, None);
+        end(run, "integration", "access", 1.0);
+    });
+    let modules = ["flows::teams<", "audits<", "the suite as a whole<"];
+    let places: Vec<_> = modules.iter().map(|module| page.find(module).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(page.matches("<details class=\"module\" open>").count(), 1, "the flows and no other module");
+    assert_eq!(page.matches("<details class=\"flow pass\" open>").count(), 1, "their steps are seen");
+    assert!(page.contains("a single fact") && page.contains("nothing is left in the store"));
+    assert!(
+        page.contains("POST team-list → 200") && page.contains("teams of alice"),
+        "what a step sent is behind it"
+    );
+    assert!(page.contains("1 store check skipped"), "a story says what it did not look at");
+    assert!(page.contains("flows::teams::a_flow: 1a. The store holds them"), "and the page lists it by name");
+}
+
+#[test]
 fn a_page_holds_two_thousand_exchanges_and_says_what_is_missing() {
     let dir = tempfile::tempdir().unwrap();
     let page = run_of(dir.path(), |run| {

@@ -17,6 +17,24 @@ fn a_foreign_canary_is_a_leak_even_from_a_tenant_never_seen() {
 }
 
 #[test]
+fn what_only_begins_like_a_canary_raises_nothing_and_a_canary_in_capitals_does() {
+    let ours = Entitlement::of(&Canary::fresh());
+    let detector = LeakDetector::default();
+    // From a cursor: base64, which says nothing about tenants.
+    let cursor = r#"{"nextCursor":"aOQ8ZquszQfhHgFRVYXWwtcgSAfMb57gzIz6AO1"}"#;
+    assert_eq!(scan(&detector, &ours, ECHO_OF_NOTHING, cursor), None);
+    for _ in 0..1_000 {
+        let shouted = Canary::fresh().as_str().to_uppercase();
+        assert!(scan(&detector, &ours, ECHO_OF_NOTHING, &shouted).is_some(), "{shouted}");
+    }
+    let accidents = (0..20_000).filter(|_| {
+        let text = format!("wtc{}", super::random_code(16));
+        scan(&detector, &ours, ECHO_OF_NOTHING, &text).is_some()
+    });
+    assert!(accidents.count() < 10, "one in thirty thousand looks like a canary by accident");
+}
+
+#[test]
 fn a_foreign_id_is_a_leak_inside_a_larger_token_and_in_another_case() {
     let (ours, theirs) = (Canary::fresh(), Canary::fresh());
     let detector = LeakDetector::default();

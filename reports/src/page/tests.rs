@@ -6,6 +6,7 @@ use harness::record::Step;
 use harness::verdict::Verdict;
 use serde::Serialize;
 
+use crate::merge::FLOWS;
 use crate::page::evidence::{Anchors, Link, finding_anchor};
 use crate::report::{RunReport, Suite, Test};
 
@@ -29,6 +30,7 @@ struct Story {
     reason: Option<String>,
     seconds: f64,
     attempts: usize,
+    store_checks_skipped: usize,
     steps: Vec<StepView>,
 }
 
@@ -39,11 +41,25 @@ struct StepView {
     links: Vec<Link>,
 }
 
-/// The flows of one suite.
+/// The stories of one suite, flows first.
 #[derive(Serialize)]
 pub(super) struct Flows {
     title: String,
     target: String,
+    count: usize,
+    modules: Vec<Module>,
+}
+
+/// The stories of one module.
+#[derive(Serialize)]
+struct Module {
+    name: String,
+    /// Told from beginning to end: they stand open.
+    flows: bool,
+    /// The worst of its stories.
+    verdict: Verdict,
+    with_steps: usize,
+    store_checks_skipped: usize,
     stories: Vec<Story>,
 }
 
@@ -76,22 +92,46 @@ pub(super) fn failures(report: &RunReport, anchors: &Anchors) -> Vec<Failure> {
         .collect()
 }
 
-/// The tests that told their steps, by suite.
+/// The tests of every suite that tells stories, by module. A suite whose tests are no stories has its own
+/// section.
 pub(super) fn flows(report: &RunReport, anchors: &Anchors) -> Vec<Flows> {
-    let flows = report.suites.iter().map(|suite| Flows {
-        title: suite.title(),
-        target: suite.target.clone(),
-        stories: suite
-            .tests
-            .iter()
-            .filter(|test| !test.steps.is_empty())
-            .map(|test| story(test, anchors))
-            .collect(),
+    let tells = |suite: &&Suite| suite.tests.iter().any(|test| !test.steps.is_empty());
+    let flows = report.suites.iter().filter(tells).map(|suite| {
+        let mut modules: BTreeMap<(bool, &str), Vec<Story>> = BTreeMap::new();
+        for test in &suite.tests {
+            let name = test.test.rsplit_once("::").map_or(WHOLE, |(module, _)| module);
+            // `false` sorts first.
+            let key = (!test.test.starts_with(FLOWS), name);
+            modules.entry(key).or_default().push(story(test, anchors));
+        }
+        Flows {
+            title: suite.title(),
+            target: suite.target.clone(),
+            count: suite.tests.len(),
+            modules: modules
+                .into_iter()
+                .map(|((other, name), stories)| module(name, !other, stories))
+                .collect(),
+        }
     });
-    flows.filter(|flows| !flows.stories.is_empty()).collect()
+    flows.collect()
 }
 
-/// The skipped and disabled tests, by reason.
+/// Where tests stand that are about the suite and not about a part of it.
+const WHOLE: &str = "the suite as a whole";
+
+fn module(name: &str, flows: bool, stories: Vec<Story>) -> Module {
+    Module {
+        name: name.to_owned(),
+        flows,
+        verdict: stories.iter().map(|story| story.verdict).max().unwrap_or(Verdict::Pass),
+        with_steps: stories.iter().filter(|story| !story.steps.is_empty()).count(),
+        store_checks_skipped: stories.iter().map(|story| story.store_checks_skipped).sum(),
+        stories,
+    }
+}
+
+/// The skipped and disabled tests, by reason, and the checks that were skipped in stories told to their end.
 pub(super) fn skipped(report: &RunReport) -> Vec<Skipped> {
     let mut groups = Vec::new();
     for suite in &report.suites {
@@ -107,8 +147,25 @@ pub(super) fn skipped(report: &RunReport) -> Vec<Skipped> {
             reason: reason.to_owned(),
             tests,
         }));
+        let told = suite.tests.iter().filter(|test| test.verdict == Verdict::Pass);
+        let checks: Vec<String> = told
+            .flat_map(|test| skipped_steps(test).map(|step| format!("{}: {}", test.test, step.title)))
+            .collect();
+        if !checks.is_empty() {
+            groups.push(Skipped {
+                title: suite.title(),
+                target: suite.target.clone(),
+                verdict: Verdict::Skip,
+                reason: "checks of the store, in stories that passed otherwise".to_owned(),
+                tests: checks,
+            });
+        }
     }
     groups
+}
+
+fn skipped_steps(test: &Test) -> impl Iterator<Item = &Step> {
+    test.steps.iter().filter(|step| step.verdict == Verdict::Skip)
 }
 
 fn story(test: &Test, anchors: &Anchors) -> Story {
@@ -124,6 +181,7 @@ fn story(test: &Test, anchors: &Anchors) -> Story {
         reason: test.reason.clone(),
         seconds: test.seconds,
         attempts: test.attempts,
+        store_checks_skipped: if test.verdict == Verdict::Pass { skipped_steps(test).count() } else { 0 },
         steps: test.steps.iter().map(step).collect(),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use fixtures::Selected;
 use harness::client::{Answer, Call};
 use harness::host;
+use harness::leftovers::Before;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::world::{Stop, World};
@@ -14,6 +15,13 @@ static SHARED: LazyLock<Result<(Selected, Arc<Suite>), String>> = LazyLock::new(
     let runtime = host::handle().map_err(|error| error.to_string())?;
     let selected = runtime.block_on(fixtures::select()).map_err(|error| error.to_string())?;
     let suite = Suite::new("integration", &selected.system, None);
+    // The store of another target may be in use by others, so there the command looks, once, at the end.
+    if fixtures::target_file().is_none() {
+        let before = runtime.block_on(Before::of(&selected.system)).map_err(|error| error.to_string())?;
+        if let Some(before) = before {
+            suite.watch(before);
+        }
+    }
     Ok((selected, Arc::new(suite)))
 });
 

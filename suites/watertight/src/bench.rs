@@ -1,4 +1,6 @@
-//! `bench`: speed of the harness itself, measured side by side in one process.
+//! `bench`: speed of the harness itself, measured side by side in one process, and of the integration suite.
+
+mod suite;
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +41,15 @@ pub async fn bench() -> Result<Exit, CommandError> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    std::fs::remove_dir_all(run.folder()).ok();
+    let integration = suite::measured(run.folder()).await?;
+    if integration.as_ref().is_some_and(|measured| measured.failed > 0) {
+        println!(
+            "stories failed, so the time is of another suite; the run is kept in {}",
+            run.folder().display()
+        );
+    } else {
+        std::fs::remove_dir_all(run.folder()).ok();
+    }
 
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED);
@@ -61,7 +71,38 @@ pub async fn bench() -> Result<Exit, CommandError> {
     }
     println!("{table}");
     println!("{STARTS} starts and {SCANS} scans, one after the other, in a {} build", profile());
-    Ok(Exit::Pass)
+    let Some(measured) = integration else {
+        println!(
+            "the integration suite is not measured: its tests are built from the workspace, and this is none"
+        );
+        return Ok(Exit::Pass);
+    };
+    println!("{}", of_suite(&measured));
+    Ok(if measured.failed == 0 { Exit::Pass } else { Exit::Findings })
+}
+
+fn of_suite(measured: &suite::Measured) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["what", "stories", "failed", "wall", "processor", "cores", "bar"]);
+    let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |n| n.to_string());
+    let processor = match measured.processor {
+        Duration::ZERO => "not known".to_owned(),
+        time => format!("{:.1} s", time.as_secs_f64()),
+    };
+    table.add_row([
+        "integration suite, built".to_owned(),
+        measured.stories.to_string(),
+        measured.failed.to_string(),
+        format!("{:.1} s", measured.wall.as_secs_f64()),
+        processor,
+        cores,
+        "20 s on 2 cores".to_owned(),
+    ]);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
 }
 
 fn scans() -> Vec<Duration> {

@@ -24,7 +24,11 @@ pub enum Command {
     /// All three suites, one after the other, and a report to look at.
     Demo,
     /// The integration suite.
-    Integration,
+    Integration {
+        /// So many times, each in an order of its own drawn from the run's seed; the first that is not green ends it.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        repeat: Option<u32>,
+    },
     /// The security suite, generated from the target's contract.
     Security {
         /// Only the checks that match, `*` stands for any part of a path: `hop/team-*`.
@@ -63,6 +67,6 @@ pub enum Command {
     },
     /// Reads a target file, connects, and says what could be tested.
     CheckTarget,
-    /// Speed and memory of the harness itself.
+    /// Speed of the harness itself, and of the integration suite.
     Bench,
 }

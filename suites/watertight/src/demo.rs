@@ -18,7 +18,7 @@ pub async fn demo(target: Option<&Path>) -> Result<Exit, CommandError> {
 }
 
 async fn all(session: &Session) -> Result<(), CommandError> {
-    session.part(integration::run(session)).await?;
+    session.part(integration::run(session, None)).await?;
     session.part(security::run(session, None)).await?;
     load::run(session, PROFILE).await
 }

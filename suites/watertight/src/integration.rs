@@ -7,9 +7,12 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use fixtures::{POLICY_VARIABLE, TARGET_VARIABLE};
-use harness::run::{RUN_VARIABLE, workspace};
+use harness::leftovers::{self, Before};
+use harness::run::{RUN_VARIABLE, SEED_VARIABLE, workspace};
 use harness::suite::{Outcome, Suite};
 use harness::verdict::{Exit, Verdict};
+use rand::RngCore as _;
+use reports::Test;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -21,65 +24,131 @@ use crate::session::Session;
 const TEST: &str = "integration";
 /// What the tests print, in the run's folder.
 const LOG: &str = "integration.log";
+/// Lets the libtest of a stable toolchain take unstable options.
+const UNSTABLE: &str = "RUSTC_BOOTSTRAP";
 const FOLDER: &str = "suites/integration";
 /// What libtest exits with when tests failed.
 const TESTS_FAILED: i32 = 101;
 
-pub async fn integration(target: Option<&Path>) -> Result<Exit, CommandError> {
+/// Runs the suite as often as asked, and reports.
+pub async fn integration(target: Option<&Path>, repeat: Option<u32>) -> Result<Exit, CommandError> {
     let session = Session::open(target).await?;
-    let done = session.part(run(&session)).await;
+    let done = session.part(run(&session, repeat)).await;
     session.close(&done)
 }
 
-/// Runs the suite on the session's target.
-pub async fn run(session: &Session) -> Result<(), CommandError> {
+/// Runs the suite on the session's target: once, or so many times in shuffled orders until one is not green.
+pub async fn run(session: &Session, repeat: Option<u32>) -> Result<(), CommandError> {
     let Some(tests) = Tests::build(session.run.folder()).await? else {
         println!("{:>12}  skipped: its tests are built from the workspace, and this is none", "integration");
         return Ok(());
     };
     let suite = Suite::begin("integration", &*session.system().await?, None)?;
+    let before = match &session.target {
+        Some(_) => Before::of(&*session.system().await?).await?,
+        None => None,
+    };
     session.lend().await;
-    let bar = bar("integration", None);
-    let mut command = tests.command(session.run.folder(), fixtures::seeded().as_deref());
-    if let Some(target) = &session.target {
-        command.env(TARGET_VARIABLE, target);
-    }
-    let (mut passed, mut failed) = (0, 0);
-    tests
-        .watch(command, session.run.folder(), |ok| {
-            if ok {
-                passed += 1;
-            } else {
-                failed += 1;
-            }
+    let mut told = Told::default();
+    for repetition in 1..=repeat.unwrap_or(1) {
+        let order = repeat.map(|_| Order::of(session, repetition));
+        let what = match repeat {
+            Some(repeat) => format!("run {repetition} of {repeat}"),
+            None => "integration".to_owned(),
+        };
+        let bar = bar(what.clone(), None);
+        let mut command = tests.command(session.run.folder(), fixtures::seeded().as_deref());
+        if let Some(target) = &session.target {
+            command.env(TARGET_VARIABLE, target);
+        }
+        if let Some(order) = &order {
+            order.shuffle(&mut command);
+        }
+        told = Told::default();
+        let start = Instant::now();
+        let ended = tests.watch(command, session.run.folder(), |ok| {
+            told.count += 1;
+            told.failed += usize::from(!ok);
             bar.inc(1);
-        })
-        .await?;
-    distrust(session, &suite, passed + failed, failed)?;
+        });
+        ended.await?;
+        let took = start.elapsed().as_secs_f64();
+        let in_order = order.as_ref().map(|order| format!(", shuffle seed {}", order.0)).unwrap_or_default();
+        finish(&bar, &what, &format!("{} tests, {} failed, {took:.1} s{in_order}", told.count, told.failed));
+        if told.failed > 0 {
+            if let Some(order) = &order {
+                println!("{:>12}  again in this order: {}", "", order.again(session));
+            }
+            break;
+        }
+    }
+    distrust(session, &suite, &told)?;
+    if session.target.is_some() {
+        leftovers::record(before.as_ref(), &suite).await?;
+    }
     suite.leave()?;
-    finish(&bar, "integration", &format!("{} tests, {failed} failed", passed + failed));
     Ok(())
 }
 
+/// The order of a shuffled run: the seed that libtest shuffles by.
+struct Order(u64);
+
+impl Order {
+    /// Drawn from the run's seed, so that the same seed gives the same orders.
+    fn of(session: &Session, repetition: u32) -> Order {
+        Order(session.run.seed().rng(&format!("order of run {repetition}")).next_u64())
+    }
+
+    /// libtest shuffles on request, and calls that unstable: the variable is how a stable one is asked.
+    fn shuffle(&self, command: &mut Command) {
+        command.env(UNSTABLE, "1").args(["-Z", "unstable-options", "--shuffle-seed", &self.0.to_string()]);
+    }
+
+    fn again(&self, session: &Session) -> String {
+        let target = session.target.as_ref();
+        let target =
+            target.map(|target| format!("{TARGET_VARIABLE}='{}' ", target.display())).unwrap_or_default();
+        let weakness = fixtures::seeded().map(|id| format!("{POLICY_VARIABLE}='{id}' ")).unwrap_or_default();
+        format!(
+            "{target}{weakness}{SEED_VARIABLE}={} {UNSTABLE}=1 cargo test --workspace --test {TEST} -- -Z unstable-options --shuffle-seed {}",
+            session.run.seed(),
+            self.0
+        )
+    }
+}
+
+/// What libtest told of a run.
+#[derive(Debug, Default)]
+struct Told {
+    count: usize,
+    failed: usize,
+}
+
 /// Compares what libtest printed with what the tests recorded. A test that fails before its world is made
-/// records nothing, and must not vanish.
-fn distrust(session: &Session, suite: &Suite, printed: usize, failed: usize) -> Result<(), CommandError> {
+/// records nothing, and must not vanish; nor must the look for what is left in the embedded store.
+fn distrust(session: &Session, suite: &Suite, told: &Told) -> Result<(), CommandError> {
     let report = reports::merge(session.run.folder())?;
     let recorded = report.suites.iter().filter(|recorded| recorded.suite == suite.name());
-    let verdicts: Vec<Verdict> = recorded.flat_map(|suite| &suite.tests).map(|test| test.verdict).collect();
-    let recorded_failures = verdicts.iter().filter(|verdict| **verdict >= Verdict::Fail).count();
-    if verdicts.len() == printed && recorded_failures == failed {
-        return Ok(());
+    let (looks, stories): (Vec<&Test>, Vec<&Test>) =
+        recorded.flat_map(|suite| &suite.tests).partition(|test| test.test == leftovers::TEST);
+    let recorded_failures = stories.iter().filter(|test| test.verdict >= Verdict::Fail).count();
+    if stories.len() != told.count || recorded_failures != told.failed {
+        let reason = format!(
+            "libtest ran {} tests of which {} failed, and {} are recorded of which {recorded_failures} failed; the output is in {}",
+            told.count,
+            told.failed,
+            stories.len(),
+            session.run.folder().join(LOG).display()
+        );
+        let test = "every test leaves a record";
+        suite.started(test)?;
+        suite.ended(test, Instant::now(), &Outcome::because(Verdict::Error, reason))?;
     }
-    let log = session.run.folder().join(LOG);
-    let reason = format!(
-        "libtest ran {printed} tests of which {failed} failed, and {} are recorded of which {recorded_failures} failed; the output is in {}",
-        verdicts.len(),
-        log.display()
-    );
-    let test = "every test leaves a record";
-    suite.started(test)?;
-    suite.ended(test, Instant::now(), &Outcome::because(Verdict::Error, reason))?;
+    if session.target.is_none() && looks.is_empty() {
+        suite.started(leftovers::TEST)?;
+        let outcome = Outcome::because(Verdict::Error, "no story looked at the store when the last was over");
+        suite.ended(leftovers::TEST, Instant::now(), &outcome)?;
+    }
     Ok(())
 }
 
@@ -171,8 +240,19 @@ impl Tests {
     /// run folder.
     pub async fn watch(
         &self,
+        command: Command,
+        run_folder: &Path,
+        on_test: impl FnMut(bool),
+    ) -> Result<(), CommandError> {
+        self.watch_process(command, run_folder, |_| {}, on_test).await
+    }
+
+    /// The same; `on_start` is told the number of the process.
+    pub async fn watch_process(
+        &self,
         mut command: Command,
         run_folder: &Path,
+        on_start: impl FnOnce(u32),
         mut on_test: impl FnMut(bool),
     ) -> Result<(), CommandError> {
         let failed = |source| CommandError::Process { what: self.program.display().to_string(), source };
@@ -182,6 +262,9 @@ impl Tests {
         let errors = file.try_clone().map_err(unwritable)?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).kill_on_drop(true);
         let mut child = command.spawn().map_err(failed)?;
+        if let Some(process) = child.id() {
+            on_start(process);
+        }
         if let Some(stdout) = child.stdout.take() {
             let mut lines = BufReader::new(stdout).lines();
             while let Some(line) = lines.next_line().await.map_err(failed)? {

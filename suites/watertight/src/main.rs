@@ -50,7 +50,7 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
     let target = arguments.target.as_deref();
     match arguments.command {
         Command::Demo => demo::demo(target).await,
-        Command::Integration => integration::integration(target).await,
+        Command::Integration { repeat } => integration::integration(target, repeat).await,
         Command::Security { only } => security::security(target, only.as_deref()).await,
         Command::Load { profile } => load::load(target, &profile).await,
         Command::Mutants { full, idle, only } => {

@@ -6,6 +6,8 @@
 
 #[path = "house_rules/code.rs"]
 mod code;
+#[path = "house_rules/coverage.rs"]
+mod coverage;
 #[path = "house_rules/imports.rs"]
 mod imports;
 #[path = "house_rules/tree.rs"]

@@ -100,7 +100,7 @@ impl Scene<'_> {
                 let create = self.world.api.call("permission-create").as_(&self.platform);
                 let body = json!({ "name": name, "description": "made to be listed" });
                 let id = create.json(body).send().await?.expect(201)?.text_at("/id")?;
-                data.adopt(acme, SlotKind::Permission, &id)?;
+                data.permissions().adopt(acme, &id)?;
                 id
             }
             List::Roles => data.roles().create(acme, admin).await?,

@@ -1,0 +1,73 @@
+//! The integration suite as a whole: how long it takes, and what it costs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use harness::host;
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+use crate::error::CommandError;
+use crate::integration::Tests;
+use crate::progress::bar;
+
+/// Between two looks at a process. What it uses after the last one is not seen.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What one run of the suite took.
+#[derive(Debug)]
+pub struct Measured {
+    /// Tests.
+    pub stories: usize,
+    /// Of them failed.
+    pub failed: usize,
+    /// From start to end of its process.
+    pub wall: Duration,
+    /// Time on processors, of all its threads.
+    pub processor: Duration,
+}
+
+/// Runs the suite once on the embedded target. `None` outside of the workspace.
+pub async fn measured(folder: &Path) -> Result<Option<Measured>, CommandError> {
+    let Some(tests) = Tests::build(folder).await? else { return Ok(None) };
+    let bar = bar("integration", None);
+    let (mut stories, mut failed) = (0, 0);
+    let used = Arc::new(AtomicU64::new(0));
+    let runtime = host::handle()?;
+    let start = Instant::now();
+    let ended = tests.watch_process(
+        tests.command(folder, None),
+        folder,
+        |process| {
+            runtime.spawn(look_at(process, used.clone()));
+        },
+        |ok| {
+            stories += 1;
+            failed += usize::from(!ok);
+            bar.inc(1);
+        },
+    );
+    ended.await?;
+    let wall = start.elapsed();
+    bar.finish_and_clear();
+    let processor = Duration::from_millis(used.load(Ordering::Relaxed));
+    Ok(Some(Measured { stories, failed, wall, processor }))
+}
+
+/// Keeps how much time a process has spent on processors, until it is gone.
+async fn look_at(process: u32, used: Arc<AtomicU64>) {
+    let pid = Pid::from_u32(process);
+    // Without a look the time stays zero, which the row shows as not known.
+    let Ok(mut system) = System::new() else { return };
+    let mut due = tokio::time::interval(LOOK);
+    loop {
+        due.tick().await;
+        let only = ProcessesToUpdate::Some(&[pid]);
+        system.refresh_processes_specifics(only, true, ProcessRefreshKind::nothing().with_cpu());
+        match system.process(pid) {
+            Some(process) => used.fetch_max(process.accumulated_cpu_time(), Ordering::Relaxed),
+            None => return,
+        };
+    }
+}
