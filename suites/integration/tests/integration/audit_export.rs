@@ -46,7 +46,8 @@ async fn begin(company: &Company<'_>, asked: Value) -> Result<String, Stop> {
 
 /// Waits until an export is over.
 async fn over(company: &Company<'_>, id: &str) -> Result<Answer, Stop> {
-    let ended = wait::until(&format!("the export {id} to end"), LIMIT, || async {
+    let what = format!("the export {id} to end");
+    let ended = wait::until(&what, LIMIT, || async {
         let answer = look(company, &company.admin, id).gives(200).await.map_err(|stop| stop.reason)?;
         match answer.text_at("/status").map_err(|error| error.to_string())?.as_str() {
             "PENDING" => Err("it is PENDING".to_owned()),
