@@ -6,7 +6,7 @@ mod embedded;
 mod fault;
 mod mail;
 
-pub use archive::{Archive, ArchiveError};
+pub use archive::{Archive, ArchiveError, ArchiveMood};
 pub use dynamodb::{Item, Key, StoreError, Table, Volatile, key_of};
 pub use embedded::{EmbeddedDynamoDb, StartError};
 pub use fault::{Fault, FaultProxy, ProxyError};

@@ -4,13 +4,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use s3s::Body;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What a service with an endpoint of its own signs with.
@@ -27,6 +32,17 @@ pub enum ArchiveError {
     Server(String),
 }
 
+/// How the stand-in behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArchiveMood {
+    /// Does as it is asked.
+    Serve,
+    /// Closes the connection of every request unanswered.
+    HangUp,
+    /// Leaves every request waiting until it behaves otherwise.
+    Hold,
+}
+
 /// A running archive stand-in with one bucket. It ends, and its objects with it, when dropped.
 ///
 /// Signatures are verified: whoever signs with other keys than the dummies is refused.
@@ -35,6 +51,7 @@ pub struct Archive {
     address: SocketAddr,
     bucket: String,
     folder: TempDir,
+    mood: watch::Sender<ArchiveMood>,
     serving: JoinHandle<()>,
 }
 
@@ -56,8 +73,9 @@ impl Archive {
         service.set_auth(SimpleAuth::from_single(DUMMY, DUMMY));
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        let serving = tokio::spawn(serve(listener, service.build()));
-        Ok(Archive { address, bucket: bucket.to_owned(), folder, serving })
+        let (mood, moods) = watch::channel(ArchiveMood::Serve);
+        let serving = tokio::spawn(serve(listener, service.build(), moods));
+        Ok(Archive { address, bucket: bucket.to_owned(), folder, mood, serving })
     }
 
     /// The base URL to configure as S3 endpoint; requests are path style.
@@ -68,6 +86,11 @@ impl Archive {
     /// The one bucket.
     pub fn bucket(&self) -> &str {
         &self.bucket
+    }
+
+    /// Changes how it behaves from the next request on, and towards those it holds.
+    pub fn set_mood(&self, mood: ArchiveMood) {
+        self.mood.send_replace(mood);
     }
 
     fn root(&self) -> PathBuf {
@@ -115,18 +138,36 @@ fn collect(folder: &Path, above: &str, keys: &mut Vec<String>) -> io::Result<()>
     Ok(())
 }
 
-async fn serve(listener: TcpListener, service: S3Service) {
+async fn serve(listener: TcpListener, service: S3Service, mood: watch::Receiver<ArchiveMood>) {
     // Ends with the task; a connection that breaks, before it is taken or later, ends alone.
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::task::yield_now().await;
             continue;
         };
-        let service = service.clone();
+        let (service, mood) = (service.clone(), mood.clone());
         tokio::spawn(async move {
-            http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+            let moody = service_fn(move |request| answer(service.clone(), mood.clone(), request));
+            http1::Builder::new().serve_connection(TokioIo::new(stream), moody).await.ok();
         });
     }
+}
+
+/// A request that is not answered; its connection ends with it.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed on purpose")]
+struct HungUp;
+
+async fn answer(
+    service: S3Service,
+    mut mood: watch::Receiver<ArchiveMood>,
+    request: Request<Incoming>,
+) -> Result<s3s::HttpResponse, HungUp> {
+    let mood = *mood.wait_for(|mood| *mood != ArchiveMood::Hold).await.map_err(|_| HungUp)?;
+    if mood == ArchiveMood::HangUp {
+        return Err(HungUp);
+    }
+    service.call(request.map(Body::from)).await.map_err(|_| HungUp)
 }
 
 #[cfg(test)]

@@ -119,6 +119,27 @@ impl Table {
         Ok(items)
     }
 
+    /// The items of an index's partition whose sort key begins with `prefix`, in key order.
+    pub async fn query_index(
+        &self,
+        index: &str,
+        partition: &str,
+        prefix: &str,
+    ) -> Result<Vec<Item>, StoreError> {
+        let request = self.client.query().table_name(&self.name).index_name(index);
+        let request = request.key_condition_expression("#pk = :pk AND begins_with(#sk, :sk)");
+        let request = request.expression_attribute_names("#pk", format!("{index}PK"));
+        let request = request.expression_attribute_names("#sk", format!("{index}SK"));
+        let request = request.expression_attribute_values(":pk", AttributeValue::S(partition.into()));
+        let request = request.expression_attribute_values(":sk", AttributeValue::S(prefix.into()));
+        let mut pages = request.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(next) = pages.next().await {
+            items.push(item(next.map_err(|error| self.failed("query", error))?));
+        }
+        Ok(items)
+    }
+
     /// Changes an item that is there: sets texts and adds to numbers.
     pub async fn update(
         &self,

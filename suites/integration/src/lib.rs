@@ -4,11 +4,13 @@
 
 mod audit;
 mod company;
+mod gateway;
 pub mod history;
 mod stage;
 mod world;
 
 pub use audit::{Event, Log};
 pub use company::{Company, accept, text, with_claim, with_email};
+pub use gateway::{CallerContext, Ruling, ruling};
 pub use stage::{Stage, stage};
 pub use world::{Gives, world};

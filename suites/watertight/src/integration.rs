@@ -154,15 +154,15 @@ fn distrust(session: &Session, suite: &Suite, told: &Told) -> Result<(), Command
 
 /// A test, by its two names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Test {
+pub struct Named {
     /// As libtest prints it: `roles::a_predefined_role_cannot_be::case_4_deleted`.
     pub libtest: String,
     /// As it records itself: `roles::a_predefined_role_cannot_be (deleted)`.
     pub recorded: String,
 }
 
-impl Test {
-    fn named(libtest: &str) -> Test {
+impl Named {
+    fn of(libtest: &str) -> Named {
         // rstest numbers the cases of a test, and puts what describes a case behind its number.
         let case = libtest.rsplit_once("::case_").map(|(test, case)| {
             let (number, description) = case.split_once('_').unwrap_or((case, ""));
@@ -171,7 +171,7 @@ impl Test {
                 description => format!("{test} ({description})"),
             }
         });
-        Test { libtest: libtest.to_owned(), recorded: case.unwrap_or_else(|| libtest.to_owned()) }
+        Named { libtest: libtest.to_owned(), recorded: case.unwrap_or_else(|| libtest.to_owned()) }
     }
 }
 
@@ -210,14 +210,14 @@ impl Tests {
     }
 
     /// Every test there is.
-    pub async fn list(&self) -> Result<Vec<Test>, CommandError> {
+    pub async fn list(&self) -> Result<Vec<Named>, CommandError> {
         let mut command = Command::new(&self.program);
         command.args(["--list", "--format", "terse"]).stdin(Stdio::null()).kill_on_drop(true);
         let listed = command.output().await;
         let what = self.program.display().to_string();
         let listed = listed.map_err(|source| CommandError::Process { what, source })?;
         let listed = String::from_utf8_lossy(&listed.stdout);
-        Ok(listed.lines().filter_map(|line| line.strip_suffix(": test")).map(Test::named).collect())
+        Ok(listed.lines().filter_map(|line| line.strip_suffix(": test")).map(Named::of).collect())
     }
 
     /// The tests as a command that records into a run folder, on an embedded target with this weakness.
@@ -292,12 +292,12 @@ fn executable(line: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::Test;
+    use super::Named;
 
     #[test]
     fn a_case_is_known_by_its_description_or_its_number() {
-        assert_eq!(Test::named("teams::a_team").recorded, "teams::a_team");
-        assert_eq!(Test::named("roles::a_role::case_04_deleted_it").recorded, "roles::a_role (deleted_it)");
-        assert_eq!(Test::named("roles::a_role::case_04").recorded, "roles::a_role (case 4)");
+        assert_eq!(Named::of("teams::a_team").recorded, "teams::a_team");
+        assert_eq!(Named::of("roles::a_role::case_04_deleted_it").recorded, "roles::a_role (deleted_it)");
+        assert_eq!(Named::of("roles::a_role::case_04").recorded, "roles::a_role (case 4)");
     }
 }

@@ -15,7 +15,7 @@ use harness::verdict::{Exit, Verdict};
 use suites_security::Plan;
 
 use crate::error::CommandError;
-use crate::integration::{Test, Tests};
+use crate::integration::{Named, Tests};
 use crate::progress::{bar, finish};
 use crate::session::Session;
 
@@ -108,9 +108,9 @@ struct Judge<'s> {
     session: &'s Session,
     extent: Extent,
     /// The integration tests, and all their names.
-    tests: Option<(Tests, Vec<Test>)>,
+    tests: Option<(Tests, Vec<Named>)>,
     /// Those that no weakness has failed yet.
-    idle: BTreeSet<Test>,
+    idle: BTreeSet<Named>,
 }
 
 impl Judge<'_> {
@@ -138,7 +138,7 @@ impl Judge<'_> {
         let mut caught_by = BTreeSet::new();
         caught_by.extend(failed(&embedded, &named, weakness.is_none()).await?);
         let everything = weakness.is_none() || self.extent == Extent::Full;
-        let wanted = |test: &Test, idle: &BTreeSet<Test>| {
+        let wanted = |test: &Named, idle: &BTreeSet<Named>| {
             everything
                 || expects("integration", &test.recorded)
                 || (self.extent == Extent::Idle && idle.contains(test))
@@ -176,7 +176,7 @@ impl Judge<'_> {
         &self,
         weakness: Option<&Weakness>,
         folder: &Path,
-        wanted: impl Fn(&Test) -> bool,
+        wanted: impl Fn(&Named) -> bool,
     ) -> Result<Vec<String>, CommandError> {
         let Some((tests, all)) = &self.tests else { return Ok(Vec::new()) };
         let names: Vec<&str> =

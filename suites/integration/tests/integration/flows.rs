@@ -1,5 +1,6 @@
 //! The flows of the integration seed, step by step.
 
+mod authorization;
 mod role_assignment;
 mod team_management;
 mod user_invitation;

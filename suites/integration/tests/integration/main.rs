@@ -3,22 +3,30 @@
 //! Each test is the story of a user in a world of its own: own organisations, own people, own canaries. All
 //! run in parallel and leave nothing behind.
 
+mod audit_archive;
+mod audit_export;
 mod audit_log;
 mod audit_queries;
+mod authorizer;
+mod authorizer_outages;
 mod conformance;
 mod flows;
 mod invitation_acceptance;
 mod invitation_mail;
 mod invitations;
 mod isolation;
+mod limits;
+mod listener;
 mod model;
 mod organisations;
 mod pagination;
+mod permission_store;
 mod races;
 mod resilience;
 mod role_assignment;
 mod roles;
 mod team_membership;
+mod team_roles;
 mod teams;
 mod users;
 

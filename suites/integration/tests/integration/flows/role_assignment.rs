@@ -1,5 +1,7 @@
 //! Flow 4: a role is made, given, and loses a permission; what its holder may do follows at once.
 
+use std::collections::BTreeSet;
+
 use rstest::{Context, rstest};
 use serde_json::json;
 
@@ -42,6 +44,17 @@ fn what_a_user_may_do_follows_the_role_they_were_given(#[context] context: Conte
         let team = create().gives(201).await?.text_at("/id")?;
         world.data.adopt(&acme.tenant, SlotKind::Team, &team)?;
         acme.by(&ann, "role-list").gives(403).await?;
+        let both = BTreeSet::from(["invitation:read", "team:create"].map(str::to_owned));
+        let authorizer = async |title: &str, permissions: &BTreeSet<String>, effect: bool| {
+            if world.system.target.lambda.is_none() {
+                return Ok(());
+            }
+            world.step(title);
+            world.equal("permissions", &acme.permissions_of(&ann).await?, permissions)?;
+            let create = acme.ruling(&ann, "POST", "teams").await?;
+            world.equal("whether a team may be created", create.is_allow(), effect)
+        };
+        authorizer("4a. The authorizer resolves both permissions", &both, true).await?;
 
         world.step("5. One permission is removed from the role");
         acme.change_role(&role, json!({ "permissions": ["invitation:read"] })).gives(200).await?;
@@ -49,6 +62,8 @@ fn what_a_user_may_do_follows_the_role_they_were_given(#[context] context: Conte
         world.step("6. The user has lost that permission at once, and kept the other");
         create().gives(403).await?;
         acme.by(&ann, "invitation-list").gives(200).await?;
+        let one = BTreeSet::from(["invitation:read".to_owned()]);
+        authorizer("6a. The authorizer resolves the one that is left", &one, false).await?;
 
         world.step("7. The audit log tells of the role, each event once");
         let told = acme.log().await?.about(&role);
