@@ -127,11 +127,16 @@ impl Table {
         prefix: &str,
     ) -> Result<Vec<Item>, StoreError> {
         let request = self.client.query().table_name(&self.name).index_name(index);
-        let request = request.key_condition_expression("#pk = :pk AND begins_with(#sk, :sk)");
         let request = request.expression_attribute_names("#pk", format!("{index}PK"));
-        let request = request.expression_attribute_names("#sk", format!("{index}SK"));
         let request = request.expression_attribute_values(":pk", AttributeValue::S(partition.into()));
-        let request = request.expression_attribute_values(":sk", AttributeValue::S(prefix.into()));
+        // DynamoDB takes no empty string in a key condition.
+        let request = if prefix.is_empty() {
+            request.key_condition_expression("#pk = :pk")
+        } else {
+            let request = request.key_condition_expression("#pk = :pk AND begins_with(#sk, :sk)");
+            let request = request.expression_attribute_names("#sk", format!("{index}SK"));
+            request.expression_attribute_values(":sk", AttributeValue::S(prefix.into()))
+        };
         let mut pages = request.into_paginator().items().send();
         let mut items = Vec::new();
         while let Some(next) = pages.next().await {

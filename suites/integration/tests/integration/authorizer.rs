@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use harness::contract::SlotKind;
-use harness::events::{AuthorizerRequest, ProxyRequest, authorizer_token, method_arn};
+use harness::events::{AuthorizerRequest, ProxyRequest, authorizer_token};
 use harness::identity::Principal;
-use harness::identity::forge::FORGERIES;
-use harness::world::{Stop, World};
+use harness::world::Stop;
 use reqwest::Method;
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
@@ -16,17 +15,6 @@ use suites_integration::{CallerContext, Company, Gives as _, Ruling, ruling, wit
 
 fn words<const N: usize>(words: [&str; N]) -> BTreeSet<String> {
     words.map(str::to_owned).into()
-}
-
-/// What the authorizer makes of a request in which this was sent as `Authorization`, as REQUEST and as TOKEN;
-/// the two must agree.
-async fn header_ruling(world: &World, company: &Company<'_>, header: &str) -> Result<Ruling, Stop> {
-    let path = company.path("teams");
-    let request = AuthorizerRequest::new("GET", &path).header("authorization", header).build();
-    let by_request = ruling(world, &request, "GET", &path).await?;
-    let by_token = ruling(world, &authorizer_token("GET", &path, Some(header)), "GET", &path).await?;
-    world.equal("what a REQUEST and a TOKEN event make of it", &by_request, &by_token)?;
-    Ok(by_request)
 }
 
 #[rstest]
@@ -221,23 +209,6 @@ fn another_organisation_is_denied_without_a_word_about_it(#[context] context: Co
 }
 
 #[rstest]
-fn two_names_for_the_organisation_are_one_too_many(#[context] context: Context) {
-    world(&context).tell(async |world| {
-        let acme = Company::found(world, "acme").await?;
-        let globex = Company::found(world, "globex").await?;
-        for (path, named) in [(acme.path("teams"), globex.org()), (globex.path("teams"), acme.org())] {
-            let event = AuthorizerRequest::new("GET", &path).as_(&acme.admin)?.parameter("orgId", named);
-            world.equal(
-                "path and parameter",
-                ruling(world, &event.build(), "GET", &path).await?,
-                Ruling::Deny,
-            )?;
-        }
-        Ok(())
-    });
-}
-
-#[rstest]
 #[case::as_configured("custom:organisation_id")]
 #[case::as_abbreviated("custom:org_id")]
 fn a_claim_must_agree_with_the_membership(#[context] context: Context, #[case] claim: &str) {
@@ -378,122 +349,6 @@ fn what_was_taken_away_is_gone_with_the_next_request(#[context] context: Context
             Taken::Membership => None,
         };
         world.equal("the next answer", after, expected.map_or(Ruling::Deny, Ruling::Allow))
-    });
-}
-
-#[rstest]
-#[case::expired("exp", json!(1_000_000_000))]
-#[case::not_yet_valid("nbf", json!(9_000_000_000_u64))]
-#[case::an_id_token("token_use", json!("id"))]
-#[case::for_another_client("client_id", json!("another"))]
-#[case::by_another_issuer("iss", json!("https://issuer.invalid"))]
-fn a_token_with_wrong_claims_is_unauthorized(
-    #[context] context: Context,
-    #[case] claim: &str,
-    #[case] value: Value,
-) {
-    world(&context).tell(async |world| {
-        let acme = Company::found(world, "acme").await?;
-        let issuer =
-            world.system.stand_ins.issuer.as_ref().ok_or_else(|| Stop::skip("tokens are not minted"))?;
-        let mut claims = issuer.claims(&acme.admin.subject, &acme.admin.email);
-        let rightful = format!("Bearer {}", issuer.mint(&claims)?);
-        world.must(header_ruling(world, &acme, &rightful).await?.is_allow(), "a rightful token passes")?;
-        claims.insert(claim.to_owned(), value);
-        let header = format!("Bearer {}", issuer.mint(&claims)?);
-        world.equal("with the claim", header_ruling(world, &acme, &header).await?, Ruling::Unauthorized)
-    });
-}
-
-#[rstest]
-#[case::another_scheme("Basic YTpi")]
-#[case::no_token("Bearer ")]
-#[case::half_a_token("Bearer a.b")]
-#[case::nothing_but_dots("Bearer ...")]
-#[case::no_scheme("TOKEN")]
-fn what_is_no_bearer_token_is_unauthorized(#[context] context: Context, #[case] header: &str) {
-    world(&context).tell(async |world| {
-        let acme = Company::found(world, "acme").await?;
-        let rightful = acme.admin.credential.header()?.ok_or_else(|| Stop::skip("no token to present"))?;
-        let header = header.replace("TOKEN", rightful.reveal().trim_start_matches("Bearer "));
-        world.equal("the answer", header_ruling(world, &acme, &header).await?, Ruling::Unauthorized)
-    });
-}
-
-#[rstest]
-fn every_forged_token_is_unauthorized(#[context] context: Context) {
-    world(&context).tell(async |world| {
-        let acme = Company::found(world, "acme").await?;
-        let issuer =
-            world.system.stand_ins.issuer.as_ref().ok_or_else(|| Stop::skip("tokens are not minted"))?;
-        let claims = issuer.claims(&acme.admin.subject, &acme.admin.email);
-        let path = acme.path("teams");
-        for forgery in FORGERIES {
-            let event = AuthorizerRequest::new("GET", &path);
-            let event = match forgery.header(issuer, &claims)? {
-                Some(header) => event.header("authorization", &header),
-                None => event,
-            };
-            let found = ruling(world, &event.build(), "GET", &path).await?;
-            world.equal(forgery.what, found, Ruling::Unauthorized)?;
-        }
-        Ok(())
-    });
-}
-
-#[rstest]
-fn a_header_that_came_twice_is_unauthorized(#[context] context: Context) {
-    world(&context).tell(async |world| {
-        let acme = Company::found(world, "acme").await?;
-        let ann = acme.user("SITE_VIEWER").await?;
-        let path = acme.path("teams");
-        for second in [&ann, &acme.admin] {
-            let event = AuthorizerRequest::new("GET", &path).as_(&acme.admin)?.as_(second)?.build();
-            world.equal("the answer", ruling(world, &event, "GET", &path).await?, Ruling::Unauthorized)?;
-        }
-        Ok(())
-    });
-}
-
-#[rstest]
-#[case::no_type(json!({ "methodArn": "ARN", "authorizationToken": "TOKEN" }))]
-#[case::another_type(json!({ "type": "OTHER", "methodArn": "ARN", "authorizationToken": "TOKEN" }))]
-#[case::no_method(json!({ "type": "TOKEN", "authorizationToken": "TOKEN" }))]
-#[case::the_arn_of_another_service(json!({ "type": "TOKEN", "methodArn": "arn:aws:s3:::b/s/GET/v1", "authorizationToken": "TOKEN" }))]
-#[case::an_arn_cut_short(json!({ "type": "TOKEN", "methodArn": "arn:aws:execute-api:r:1:api", "authorizationToken": "TOKEN" }))]
-#[case::a_list(json!(["TOKEN"]))]
-#[case::nothing(Value::Null)]
-fn an_event_that_is_none_opens_nothing(#[context] context: Context, #[case] event: Value) {
-    world(&context).tell(async |world| {
-        let acme = Company::found(world, "acme").await?;
-        let token = acme.admin.credential.header()?.ok_or_else(|| Stop::skip("no token to present"))?;
-        let event = event.to_string();
-        let arn = method_arn("GET", &acme.path("teams"));
-        let event: Value = serde_json::from_str(
-            &event.replace("TOKEN\"}", &format!("{}\"}}", token.reveal())).replace("ARN", &arn),
-        )
-        .map_err(|error| Stop::error(error.to_string()))?;
-        let answer = world.system.invoke("authorizer", &event).await?;
-        world.equal("effect", answer.effect(), None)?;
-        world.must(answer.error.is_some(), format!("a function error, found {:?}", answer.payload))?;
-        world.must(
-            answer.message().is_some_and(|message| message != "Unauthorized"),
-            "words that blame the event and not the caller",
-        )
-    });
-}
-
-#[rstest]
-fn a_wildcard_in_what_is_asked_is_refused(#[context] context: Context) {
-    world(&context).tell(async |world| {
-        let acme = Company::found(world, "acme").await?;
-        for rest in ["*", "teams/*", "teams/?", "sites/${aws:userid}"] {
-            let path = acme.path(rest);
-            let event = AuthorizerRequest::new("GET", &path).as_(&acme.admin)?.parameter("orgId", acme.org());
-            // A policy holds what was asked for: a star in it would be one of the policy.
-            world.equal(rest, ruling(world, &event.build(), "GET", &path).await?, Ruling::Deny)?;
-        }
-        Ok(())
     });
 }
 

@@ -8,6 +8,7 @@ mod audit_export;
 mod audit_log;
 mod audit_queries;
 mod authorizer;
+mod authorizer_events;
 mod authorizer_outages;
 mod conformance;
 mod flows;

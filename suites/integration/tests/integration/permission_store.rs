@@ -382,12 +382,8 @@ fn each_change_is_on_the_platforms_record_once(#[context] context: Context) {
         platform.on("permission-delete", &name).gives(204).await?;
 
         let told = async |table: &Table| {
-            let events =
-                table.query_index("GSI3", &format!("ORG#PLATFORM#RESOURCE#PERMISSION#{name}"), "").await;
-            let events = match events {
-                Ok(events) => events,
-                Err(error) => return Err(error.into()),
-            };
+            let about_it = format!("ORG#PLATFORM#RESOURCE#PERMISSION#{name}");
+            let events = table.query_index("GSI3", &about_it, "").await?;
             let what = |item: &BTreeMap<String, Value>| {
                 format!("{} {} {}", text(item, "eventType"), text(item, "action"), text(item, "outcome"))
             };
@@ -398,6 +394,23 @@ fn each_change_is_on_the_platforms_record_once(#[context] context: Context) {
         world.stored("The store tells of creation, change, failure and deletion", told).await?;
         let log = acme.log().await?.about(&name);
         world.equal("in an organisation's log", log.0, Vec::new())
+    });
+}
+
+#[rstest]
+fn seeding_is_on_the_platforms_record(#[context] context: Context) {
+    stage(&context, Setup::default()).tell(async |world, _| {
+        let platform = Platform::of(world)?;
+        let told = async |table: &Table| {
+            let of_seeding = "ORG#PLATFORM#RESOURCE#PERMISSION#catalogue";
+            world.equal("events at the start", table.query_index("GSI3", of_seeding, "").await?.len(), 0)?;
+            world.api.call("permission-seed").as_(&platform.admin).gives(200).await?;
+            let events = table.query_index("GSI3", of_seeding, "").await?;
+            world.equal("events", events.len(), 1)?;
+            world.equal("the action", text(&events[0], "action"), "SEED")?;
+            world.equal("by whom", text(&events[0], "actorId"), platform.admin.subject.as_str())
+        };
+        world.stored("The store tells of the seeding, and of none at the start", told).await
     });
 }
 
