@@ -186,7 +186,7 @@ impl System {
             run,
             target: Arc::new(target),
             contract: Arc::new(contract),
-            conformance: Arc::new(Conformance::of(&document)),
+            conformance: Conformance::shared(&document),
             document,
             stand_ins,
             table,

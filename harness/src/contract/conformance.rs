@@ -63,7 +63,8 @@ struct Promise {
     schema: Option<Value>,
 }
 
-type Compiled = BTreeMap<(String, u16), Result<Arc<Validator>, String>>;
+/// By the schema's own text: most refusals share one.
+type Compiled = BTreeMap<String, Result<Arc<Validator>, String>>;
 
 /// The promises of an OpenAPI document. Members that a schema does not name are no part of a promise: an answer
 /// that carries them is refused, because that is how internals get out (OWASP API3).
@@ -80,7 +81,16 @@ impl fmt::Debug for Conformance {
     }
 }
 
+/// What was read before, by the text of the document: systems of one kind share it.
+static READ: Mutex<BTreeMap<String, Arc<Conformance>>> = Mutex::new(BTreeMap::new());
+
 impl Conformance {
+    /// The promises of a document, read once in a process.
+    pub fn shared(document: &Value) -> Arc<Conformance> {
+        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(read.entry(document.to_string()).or_insert_with(|| Arc::new(Conformance::of(document))))
+    }
+
     /// The promises of a document.
     pub fn of(document: &Value) -> Conformance {
         let mut components = document.get("components").cloned().unwrap_or(Value::Null);
@@ -125,7 +135,7 @@ impl Conformance {
             return Err(Nonconformity::MediaType { status, promised: promise.media_type.clone(), found });
         }
         let Some(schema) = &promise.schema else { return Ok(()) };
-        let validator = self.validator(operation, status, schema)?;
+        let validator = self.validator(status, schema)?;
         let faults = match serde_json::from_str::<Value>(body) {
             Ok(body) => validator
                 .iter_errors(&body)
@@ -136,14 +146,9 @@ impl Conformance {
         if faults.is_empty() { Ok(()) } else { Err(Nonconformity::Body { status, faults }) }
     }
 
-    fn validator(
-        &self,
-        operation: &str,
-        status: u16,
-        schema: &Value,
-    ) -> Result<Arc<Validator>, Nonconformity> {
+    fn validator(&self, status: u16, schema: &Value) -> Result<Arc<Validator>, Nonconformity> {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let validator = compiled.entry((operation.to_owned(), status)).or_insert_with(|| {
+        let validator = compiled.entry(schema.to_string()).or_insert_with(|| {
             // References of the document point at `#/components`.
             let whole = json!({ "components": self.components, "allOf": [schema] });
             let built = jsonschema::draft202012::options().should_validate_formats(true).build(&whole);

@@ -158,7 +158,7 @@ fn the_integration_suite_passes_against_a_url_and_only_reads_where_it_may_not_wr
     let (storeless_pass, storeless_skip) = passed(&output, &run);
     assert_eq!(storeless_pass + storeless_skip, pass + skip, "no story is lost without the store");
     assert!(storeless_skip >= skip, "what needs the store is skipped: {storeless_skip} and {skip}");
-    let report = std::fs::read_to_string(service.folder.path().join("storeless.run/report.md")).unwrap();
+    let report = std::fs::read_to_string(service.folder.path().join("storeless.run/summary.md")).unwrap();
     assert!(report.contains("has no capability 'store'"), "what is skipped is skipped by name");
 
     let before = service.methods();

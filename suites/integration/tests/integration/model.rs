@@ -1,6 +1,7 @@
 //! Random sequences of what people do, against a model of the access rules: every answer, what everybody then
 //! sees, and the audit log at the end.
 
+mod machine;
 mod play;
 mod rules;
 
@@ -10,17 +11,18 @@ use std::sync::atomic::Ordering;
 use harness::host;
 use harness::identity::Principal;
 use harness::world::{Stop, World};
+use machine::Model;
 use play::Play;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 use rand::RngCore as _;
 use rstest::{Context, rstest};
-use rules::{Act, Model, Rules};
+use rules::{Act, Rules};
 
 use crate::world;
 
 /// How many sequences are played, and how long they are.
-const SEQUENCES: u32 = 12;
+const SEQUENCES: u32 = 8;
 const LENGTH: std::ops::RangeInclusive<usize> = 1..=20;
 /// A sequence that fails is made shorter for so many tries.
 const SHORTENING: u32 = 150;

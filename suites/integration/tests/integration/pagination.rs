@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::world;
 
 /// Enough for several pages of three.
-const STAYERS: usize = 8;
+const STAYERS: usize = 5;
 /// A walk of more pages goes in circles.
 const MOST_PAGES: usize = 1_000;
 
@@ -228,7 +228,7 @@ fn what_stays_is_seen_exactly_once_while_others_come_and_go(#[context] context: 
             let mut passers = vec![scene.add().await?];
             // Platform-wide lists are long when many tests run at once: what comes and goes is bounded.
             let churn = async |page: usize| {
-                if page < 6 {
+                if page < 4 {
                     let leaving = passers.pop();
                     passers.push(scene.add().await?);
                     if let Some(leaving) = leaving {
