@@ -165,6 +165,8 @@ pub struct System {
     pub coverage: Arc<Coverage>,
     /// The connections all clients of it share.
     pub(crate) http: reqwest::Client,
+    /// Made once: everyone who provisions shares its token.
+    platform_admin: Option<Principal>,
 }
 
 impl System {
@@ -182,6 +184,7 @@ impl System {
             check_jwks(&http, jwks_url.clone().unwrap_or_else(|| jwks.url()), &issuer.keys.rsa.id).await?;
         }
         let table = target.store.as_ref().map(Table::connect);
+        let platform_admin = platform_admin(&target, &stand_ins);
         Ok(System {
             run,
             target: Arc::new(target),
@@ -192,6 +195,7 @@ impl System {
             table,
             leaks: LeakDetector::default(),
             coverage: Arc::default(),
+            platform_admin,
             http,
         })
     }
@@ -246,11 +250,15 @@ impl System {
 
     /// The platform administrator, when the harness can sign tokens.
     pub fn platform_admin(&self) -> Option<Principal> {
-        let Some(Identity::Mint { platform_admin, .. }) = &self.target.identity else { return None };
-        let issuer = self.stand_ins.issuer.as_ref()?;
-        let email = format!("{platform_admin}@watertight.invalid");
-        Some(Principal::minted("platform-admin", issuer, platform_admin, &email, Entitlement::All))
+        self.platform_admin.clone()
     }
+}
+
+fn platform_admin(target: &Target, stand_ins: &StandIns) -> Option<Principal> {
+    let Some(Identity::Mint { platform_admin, .. }) = &target.identity else { return None };
+    let issuer = stand_ins.issuer.as_ref()?;
+    let email = format!("{platform_admin}@watertight.invalid");
+    Some(Principal::minted("platform-admin", issuer, platform_admin, &email, Entitlement::All))
 }
 
 async fn fetch_document(http: &reqwest::Client, target: &Target) -> Result<(Url, Value), SystemError> {

@@ -9,6 +9,7 @@ use harness::identity::Principal;
 use harness::stores::{Item, Table};
 use harness::world::{Stop, World};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::{Gives as _, Log};
 
@@ -20,7 +21,7 @@ pub struct Company<'w> {
     pub tenant: Tenant,
     /// Its administrator.
     pub admin: Principal,
-    roles: BTreeMap<String, String>,
+    roles: OnceCell<BTreeMap<String, String>>,
 }
 
 impl<'w> Company<'w> {
@@ -28,13 +29,12 @@ impl<'w> Company<'w> {
     pub async fn found(world: &'w World, name: &str) -> Result<Company<'w>, Stop> {
         let tenant = world.data.organisations().create(name).await?;
         let admin = world.data.users().create(&tenant, "org-admin", Some("ORG_ADMIN")).await?;
-        Company::of(world, tenant, admin).await
+        Ok(Company::of(world, tenant, admin))
     }
 
     /// An organisation that `admin` administers already.
-    pub async fn of(world: &'w World, tenant: Tenant, admin: Principal) -> Result<Company<'w>, Stop> {
-        let roles = world.data.roles().by_name(&tenant, &admin).await?;
-        Ok(Company { world, tenant, admin, roles })
+    pub fn of(world: &'w World, tenant: Tenant, admin: Principal) -> Company<'w> {
+        Company { world, tenant, admin, roles: OnceCell::new() }
     }
 
     /// The world it is in.
@@ -58,9 +58,11 @@ impl<'w> Company<'w> {
     }
 
     /// The id of a predefined role.
-    pub fn predefined(&self, name: &str) -> Result<&str, Stop> {
-        let id = self.roles.get(name).map(String::as_str);
-        id.ok_or_else(|| Stop::fail(format!("a predefined role {name}, found {:?}", self.roles.keys())))
+    pub async fn predefined(&self, name: &str) -> Result<&str, Stop> {
+        let roles = self.world.data.roles();
+        let roles = self.roles.get_or_try_init(|| roles.by_name(&self.tenant, &self.admin)).await?;
+        let id = roles.get(name).map(String::as_str);
+        id.ok_or_else(|| Stop::fail(format!("a predefined role {name}, found {:?}", roles.keys())))
     }
 
     /// A user with a predefined role.
@@ -129,7 +131,7 @@ impl<'w> Company<'w> {
 
     /// An invitation of a stranger into a predefined role, and its token.
     pub async fn invite(&self, role: &str) -> Result<Invitation, Stop> {
-        self.invite_to(self.predefined(role)?, &[]).await
+        self.invite_to(self.predefined(role).await?, &[]).await
     }
 
     /// An invitation of a stranger into a role and teams, and its token.
@@ -146,7 +148,7 @@ impl<'w> Company<'w> {
         person: &Principal,
         role: &str,
     ) -> Result<Invitation, Stop> {
-        let body = json!({ "email": person.email, "roleId": self.predefined(role)? });
+        let body = json!({ "email": person.email, "roleId": self.predefined(role).await? });
         self.invitation(inviter, person.clone(), body).await
     }
 

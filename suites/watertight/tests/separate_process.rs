@@ -107,7 +107,7 @@ impl Service {
     }
 
     /// Runs the integration suite on a target file; gives the command's output and the run's `run.json`.
-    fn integration(&self, target: &Path) -> (Output, Value) {
+    fn integration(target: &Path) -> (Output, Value) {
         let run = target.with_extension("run");
         let output = Command::new(env!("CARGO_BIN_EXE_watertight"))
             .args(["integration", "--target"])
@@ -150,11 +150,11 @@ fn the_integration_suite_passes_against_a_url_and_only_reads_where_it_may_not_wr
     let all = ["provision", "mint", "mail", "archive", "lambda", "audit", "store"];
 
     // Everything but what disturbs, and so needs a system of its own, is told here too.
-    let (output, run) = service.integration(&service.target("whole", &all, ""));
+    let (output, run) = Service::integration(&service.target("whole", &all, ""));
     let (pass, skip) = passed(&output, &run);
     assert!(pass >= 120 && skip < pass / 4, "{pass} passed, {skip} skipped");
 
-    let (output, run) = service.integration(&service.target("storeless", &all[..6], ""));
+    let (output, run) = Service::integration(&service.target("storeless", &all[..6], ""));
     let (storeless_pass, storeless_skip) = passed(&output, &run);
     assert_eq!(storeless_pass + storeless_skip, pass + skip, "no story is lost without the store");
     assert!(storeless_skip >= skip, "what needs the store is skipped: {storeless_skip} and {skip}");
@@ -163,7 +163,7 @@ fn the_integration_suite_passes_against_a_url_and_only_reads_where_it_may_not_wr
 
     let before = service.methods();
     assert!(before["POST"] > 0 && before["GET"] > 0, "the log tells of every request: {before:?}");
-    let (output, run) = service.integration(&service.target("read-only", &all, "read_only = true"));
+    let (output, run) = Service::integration(&service.target("read-only", &all, "read_only = true"));
     passed(&output, &run);
     let mut after = service.methods();
     assert!(after["GET"] > before["GET"], "the target was read: {before:?}, {after:?}");

@@ -73,7 +73,10 @@ async fn busy(company: &Company<'_>) -> Result<(), Stop> {
     let invitation = company.invite("SITE_VIEWER").await?;
     accept(company.world(), &invitation.invitee, &invitation.token).gives(200).await?;
     company.by(&ann, "role-list").gives(403).await?;
-    company.unassign(&company.admin, &company.admin, company.predefined("ORG_ADMIN")?).gives(409).await?;
+    company
+        .unassign(&company.admin, &company.admin, company.predefined("ORG_ADMIN").await?)
+        .gives(409)
+        .await?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ async fn ready(world: &World, acme: &Company<'_>, operation: &str) -> Result<Cal
     let ann = acme.user("SITE_VIEWER").await?;
     let team = acme.team().await?;
     let role = acme.role(&["site:read"]).await?;
-    let viewer = acme.predefined("SITE_VIEWER")?;
+    let viewer = acme.predefined("SITE_VIEWER").await?;
     let call = acme.admin(operation).team(&team).role(&role).user(&ann.subject).member(&ann.subject);
     let named = json!({ "name": acme.tenant.text("name") });
     Ok(match operation {
@@ -169,7 +169,7 @@ fn what_was_permitted_and_not_done_is_a_failure(
         let acme = Company::found(world, "acme").await?;
         let team = acme.team().await?;
         let admin = acme.admin.subject.as_str();
-        let role = acme.predefined("ORG_ADMIN")?;
+        let role = acme.predefined("ORG_ADMIN").await?;
         let call = acme.admin(operation).team(&team).role(role).user(admin);
         let call = match operation {
             "team-member-add" => call.json(json!({ "userId": admin })),

@@ -160,7 +160,7 @@ fn an_accepted_invitation_cannot_be_accepted_again(#[context] context: Context) 
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let team = acme.team().await?;
-        let invitation = acme.invite_to(acme.predefined("SITE_VIEWER")?, &[&team]).await?;
+        let invitation = acme.invite_to(acme.predefined("SITE_VIEWER").await?, &[&team]).await?;
         accept(world, &invitation.invitee, &invitation.token).gives(200).await?;
 
         accept(world, &invitation.invitee, &invitation.token).gives(410).await?;
@@ -215,7 +215,7 @@ fn the_token_may_be_given(#[context] context: Context, #[case] operation: &str) 
 fn an_invitation_without_a_team_gives_the_role_alone(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        let viewer = acme.predefined("SITE_VIEWER")?;
+        let viewer = acme.predefined("SITE_VIEWER").await?;
         let invitation = acme.invite("SITE_VIEWER").await?;
         accept(world, &invitation.invitee, &invitation.token).gives(200).await?;
 
@@ -234,7 +234,7 @@ fn an_invitation_into_several_teams_gives_each_of_them(#[context] context: Conte
         let mut teams = vec![acme.team().await?, acme.team().await?, acme.team().await?];
         let not_invited = acme.team().await?;
         let names: Vec<&str> = teams.iter().map(String::as_str).collect();
-        let invitation = acme.invite_to(acme.predefined("SITE_VIEWER")?, &names).await?;
+        let invitation = acme.invite_to(acme.predefined("SITE_VIEWER").await?, &names).await?;
         accept(world, &invitation.invitee, &invitation.token).gives(200).await?;
 
         for team in &teams {
@@ -253,7 +253,7 @@ fn a_member_who_accepts_gains_what_is_new_and_is_not_counted_twice(#[context] co
         let ann = acme.user("SITE_VIEWER").await?;
         let [hers, new] = [acme.team().await?, acme.team().await?];
         acme.join_team(&hers, &ann).await?;
-        let editor = acme.predefined("SITE_EDITOR")?;
+        let editor = acme.predefined("SITE_EDITOR").await?;
         let body = json!({ "email": ann.email, "roleId": editor, "teamIds": [hers, new] });
         let invitation = acme.invitation(&acme.admin, ann.clone(), body).await?;
 
@@ -261,7 +261,7 @@ fn a_member_who_accepts_gains_what_is_new_and_is_not_counted_twice(#[context] co
 
         world.equal("members of the team she was in", acme.member_count(&hers).await?, 2)?;
         world.equal("members of the new team", acme.member_count(&new).await?, 2)?;
-        let mut both = vec![editor.to_owned(), acme.predefined("SITE_VIEWER")?.to_owned()];
+        let mut both = vec![editor.to_owned(), acme.predefined("SITE_VIEWER").await?.to_owned()];
         both.sort();
         world.equal("her roles", acme.roles_of(&ann).await?, both)?;
         let created = acme.log().await?.about(&ann.subject).only(|event| event.actor_id == ann.subject);
@@ -300,7 +300,7 @@ fn an_invitation_is_worth_nothing_once_its_inviter(#[context] context: Context, 
         if suspended {
             acme.set_status(&manager, "SUSPENDED").await?.expect(200)?;
         } else {
-            let role = acme.predefined("ORG_MANAGER")?;
+            let role = acme.predefined("ORG_MANAGER").await?;
             acme.unassign(&acme.admin, &manager, role).gives(204).await?;
         }
 
@@ -357,7 +357,7 @@ fn an_invitation_into_a_team_deleted_meanwhile_cannot_be_accepted(#[context] con
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let team = acme.team().await?;
-        let invitation = acme.invite_to(acme.predefined("SITE_VIEWER")?, &[&team]).await?;
+        let invitation = acme.invite_to(acme.predefined("SITE_VIEWER").await?, &[&team]).await?;
         acme.admin("team-delete").team(&team).gives(204).await?;
 
         accept(world, &invitation.invitee, &invitation.token).gives(409).await?;
@@ -387,7 +387,7 @@ fn a_member_by_invitation_is_stored_like_any_other(#[context] context: Context) 
         let acme = Company::found(world, "acme").await?;
         let invitation = acme.invite("SITE_VIEWER").await?;
         accept(world, &invitation.invitee, &invitation.token).gives(200).await?;
-        let viewer = acme.predefined("SITE_VIEWER")?;
+        let viewer = acme.predefined("SITE_VIEWER").await?;
 
         let stored = async |table: &Table| {
             let assignment = acme.item_of(table, &invitation.invitee, &format!("ROLE#{viewer}")).await?;

@@ -14,7 +14,7 @@ fn it_names_the_organisation_and_carries_the_message_and_the_link(#[context] con
         let acme = Company::found(world, "acme").await?;
         let invitee = world.data.users().stranger("invitee")?;
         let message = acme.tenant.text("welcome");
-        let viewer = acme.predefined("SITE_VIEWER")?;
+        let viewer = acme.predefined("SITE_VIEWER").await?;
         let body = json!({ "email": invitee.email, "roleId": viewer, "message": message });
         let invitation = acme.invitation(&acme.admin, invitee, body).await?;
 
@@ -92,7 +92,7 @@ fn a_message_is_text_and_nothing_else(#[context] context: Context, #[case] messa
         let invitee = world.data.users().stranger("invitee")?;
         let victim = fresh_email("victim");
         let message = message.replace("VICTIM", &victim);
-        let viewer = acme.predefined("SITE_VIEWER")?;
+        let viewer = acme.predefined("SITE_VIEWER").await?;
         let body = json!({ "email": invitee.email, "roleId": viewer, "message": message });
         let invitation = acme.invitation(&acme.admin, invitee, body).await?;
 
@@ -124,7 +124,7 @@ fn what_is_not_one_plain_address_is_refused_and_gets_no_mail(
         let acme = Company::found(world, "acme").await?;
         let victim = fresh_email("victim");
         let address = address.replace("VICTIM", &victim);
-        let body = json!({ "email": address, "roleId": acme.predefined("SITE_VIEWER")? });
+        let body = json!({ "email": address, "roleId": acme.predefined("SITE_VIEWER").await? });
 
         let refused = acme.admin("invitation-create").json(body).gives(422).await?;
 
@@ -139,7 +139,7 @@ fn an_invitation_that_is_refused_sends_none(#[context] context: Context) {
         let acme = Company::found(world, "acme").await?;
         let viewer = acme.user("SITE_VIEWER").await?;
         let address = fresh_email("invitee");
-        let body = json!({ "email": address, "roleId": acme.predefined("SITE_VIEWER")? });
+        let body = json!({ "email": address, "roleId": acme.predefined("SITE_VIEWER").await? });
 
         acme.by(&viewer, "invitation-create").json(body).gives(403).await?;
         world.equal("mails", world.mailbox()?.to(&address).len(), 0)

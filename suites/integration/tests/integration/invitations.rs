@@ -19,7 +19,8 @@ fn who_may_invite(#[context] context: Context, #[case] role: &str, #[case] statu
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let inviter = acme.user(role).await?;
-        let body = json!({ "email": fresh_email("invitee"), "roleId": acme.predefined("SITE_VIEWER")? });
+        let body =
+            json!({ "email": fresh_email("invitee"), "roleId": acme.predefined("SITE_VIEWER").await? });
         acme.by(&inviter, "invitation-create").json(body).gives(status).await?;
         Ok(())
     });
@@ -36,8 +37,8 @@ fn nobody_invites_into_a_role_they_do_not_hold(#[context] context: Context) {
             let body = json!({ "email": accomplice, "roleId": role });
             acme.by(&manager, "invitation-create").json(body)
         };
-        invite(acme.predefined("ORG_ADMIN")?).gives(403).await?;
-        invite(acme.predefined("ORG_MANAGER")?).gives(201).await?;
+        invite(acme.predefined("ORG_ADMIN").await?).gives(403).await?;
+        invite(acme.predefined("ORG_MANAGER").await?).gives(201).await?;
         Ok(())
     });
 }
@@ -102,7 +103,7 @@ fn seconds_of(shown: &Value, name: &str) -> i64 {
 fn it_is_good_for_one_to_thirty_days(#[context] context: Context, #[case] days: i64, #[case] status: u16) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        let role = acme.predefined("SITE_VIEWER")?;
+        let role = acme.predefined("SITE_VIEWER").await?;
         let body = json!({ "email": fresh_email("invitee"), "roleId": role, "expiresInDays": days });
 
         let answer = acme.admin("invitation-create").json(body).gives(status).await?;
@@ -127,7 +128,8 @@ fn it_is_good_for_one_to_thirty_days(#[context] context: Context, #[case] days: 
 fn an_invitation_is_refused_with(#[context] context: Context, #[case] fault: Value, #[case] pointer: &str) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        let mut body = json!({ "email": fresh_email("invitee"), "roleId": acme.predefined("SITE_VIEWER")? });
+        let mut body =
+            json!({ "email": fresh_email("invitee"), "roleId": acme.predefined("SITE_VIEWER").await? });
         for (name, value) in fault.as_object().into_iter().flatten() {
             body[name] = value.clone();
         }
@@ -144,8 +146,8 @@ fn a_foreign_role_or_team_cannot_be_in_it_and_looks_absent(#[context] context: C
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
         let [own, foreign] = [acme.team().await?, globex.team().await?];
-        let viewer = acme.predefined("SITE_VIEWER")?;
-        let foreign_role = globex.predefined("SITE_VIEWER")?;
+        let viewer = acme.predefined("SITE_VIEWER").await?;
+        let foreign_role = globex.predefined("SITE_VIEWER").await?;
         let nothing = "00000000-0000-4000-8000-000000000000";
         let invite = |role: &str, teams: &[&str]| {
             let body = json!({ "email": fresh_email("invitee"), "roleId": role, "teamIds": teams });

@@ -1,6 +1,6 @@
 //! Between organisations, and between teams: what is somebody else's looks exactly like what does not exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rstest::{Context, rstest};
 use serde_json::json;
@@ -31,46 +31,53 @@ fn must_look_the_same(world: &World, foreign: &Answer, absent: &Answer) -> Resul
     world.equal("the answer for the foreign", seen(foreign), seen(absent))
 }
 
-/// One thing of each kind.
-struct Things {
-    team: String,
-    role: String,
-    user: String,
-    invitation: String,
-    part: String,
-}
+/// One thing of each kind that is asked for.
+struct Things(BTreeMap<SlotKind, String>);
 
 impl Things {
-    async fn of(company: &Company<'_>) -> Result<Things, Stop> {
-        Ok(Things {
-            team: company.team().await?,
-            role: company.role(&["site:read"]).await?,
-            user: company.admin.subject.clone(),
-            invitation: company.invite("SITE_VIEWER").await?.id,
-            part: company.part("guest").await?,
-        })
+    async fn of(company: &Company<'_>, kinds: impl IntoIterator<Item = SlotKind>) -> Result<Things, Stop> {
+        let mut things = BTreeMap::new();
+        for kind in kinds {
+            let thing = match kind {
+                SlotKind::Team => company.team().await?,
+                SlotKind::Role => company.role(&["site:read"]).await?,
+                SlotKind::User | SlotKind::Member => company.admin.subject.clone(),
+                SlotKind::Invitation => company.invite("SITE_VIEWER").await?.id,
+                SlotKind::TeamRole => company.part("guest").await?,
+                _ => continue,
+            };
+            things.insert(kind, thing);
+        }
+        Ok(Things(things))
+    }
+
+    /// Whatever an operation names.
+    async fn named_by(company: &Company<'_>, operation: &str) -> Result<Things, Stop> {
+        let operation = company.world().api.contract().get(operation);
+        let slots = operation.into_iter().flat_map(|operation| &operation.slots);
+        Things::of(company, slots.map(|slot| slot.kind).collect::<BTreeSet<_>>()).await
     }
 
     fn id(&self, kind: SlotKind) -> &str {
-        match kind {
-            SlotKind::Team => &self.team,
-            SlotKind::Role => &self.role,
-            SlotKind::Invitation => &self.invitation,
-            SlotKind::TeamRole => &self.part,
-            _ => &self.user,
-        }
+        self.0.get(&kind).map_or(ABSENT, String::as_str)
     }
 
     fn fill(&self, call: Call) -> Call {
-        let call = call.team(&self.team).role(&self.role).user(&self.user).member(&self.user);
-        call.invitation(&self.invitation).slot(SlotKind::TeamRole, &self.part)
+        self.0.iter().fold(call, |call, (kind, id)| call.slot(*kind, id))
     }
 
     /// All there is to see of them for who may: the things themselves, and the log.
     async fn state(&self, company: &Company<'_>) -> Result<(Vec<String>, Log), Stop> {
         let mut shown = Vec::new();
-        for operation in ["team-get", "team-member-list", "role-get", "invitation-get"] {
-            shown.push(self.fill(company.admin(operation)).gives(200).await?.body);
+        for (kind, operation) in [
+            (SlotKind::Team, "team-get"),
+            (SlotKind::Team, "team-member-list"),
+            (SlotKind::Role, "role-get"),
+            (SlotKind::Invitation, "invitation-get"),
+        ] {
+            if self.0.contains_key(&kind) {
+                shown.push(self.fill(company.admin(operation)).gives(200).await?.body);
+            }
         }
         Ok((shown, company.log().await?))
     }
@@ -115,7 +122,8 @@ fn a_foreign_thing_looks_absent_in_ones_own_organisation(
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
-        let (ours, theirs) = (Things::of(&acme).await?, Things::of(&globex).await?);
+        let ours = Things::named_by(&acme, operation).await?;
+        let theirs = Things::named_by(&globex, operation).await?;
         let before = theirs.state(&globex).await?;
         let call = |id: &str| {
             let call = acme.admin(operation).slot(SlotKind::Text, &acme.tenant.text("text"));
@@ -152,7 +160,7 @@ fn a_foreign_organisation_looks_absent(#[context] context: Context, #[case] oper
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
-        let theirs = Things::of(&globex).await?;
+        let theirs = Things::named_by(&globex, operation).await?;
         let before = theirs.state(&globex).await?;
         let call = |org: &str| {
             let call = acme.admin(operation).slot(SlotKind::Text, "text");
@@ -195,8 +203,8 @@ fn a_list_is_of_one_organisation(#[context] context: Context, #[case] operation:
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
-        Things::of(&acme).await?;
-        Things::of(&globex).await?;
+        Things::of(&acme, [SlotKind::Team, SlotKind::Role, SlotKind::Invitation]).await?;
+        Things::of(&globex, [SlotKind::Team, SlotKind::Role, SlotKind::Invitation]).await?;
 
         for company in [&acme, &globex] {
             let items = company.admin(operation).query("limit", &100).items().await?;
@@ -214,7 +222,7 @@ fn a_member_of_two_organisations_sees_each_by_its_own_path(#[context] context: C
         let acme = Company::found(world, "acme").await?;
         let globex = world.data.organisations().create("globex").await?;
         let both = world.data.users().join(&globex, &acme.admin, Some("ORG_ADMIN")).await?;
-        let globex = Company::of(world, globex, both.clone()).await?;
+        let globex = Company::of(world, globex, both.clone());
         let (in_acme, in_globex) = (acme.team().await?, globex.team().await?);
 
         for (company, team, foreign) in [(&acme, &in_acme, &in_globex), (&globex, &in_globex, &in_acme)] {
@@ -234,7 +242,7 @@ fn rights_in_one_organisation_are_none_in_another(#[context] context: Context) {
 
         acme.by(&both, "role-list").gives(200).await?;
         globex.by(&both, "role-list").gives(403).await?;
-        let give = globex.assign(&both, &both, globex.predefined("ORG_ADMIN")?);
+        let give = globex.assign(&both, &both, globex.predefined("ORG_ADMIN").await?);
         give.gives(403).await?;
         Ok(())
     });

@@ -35,8 +35,8 @@ fn told_to_wait(world: &World, answer: &Answer) -> Result<(), Stop> {
     world.must((1..=61).contains(&seconds), format!("1 to 61 seconds in Retry-After, found {seconds}"))
 }
 
-fn invite(company: &Company<'_>, email: &str) -> Result<Call, Stop> {
-    let body = json!({ "email": email, "roleId": company.predefined("SITE_VIEWER")? });
+async fn invite(company: &Company<'_>, email: &str) -> Result<Call, Stop> {
+    let body = json!({ "email": email, "roleId": company.predefined("SITE_VIEWER").await? });
     Ok(company.admin("invitation-create").json(body))
 }
 
@@ -51,9 +51,9 @@ fn an_organisation_invites_so_often_and_is_then_told_to_wait(#[context] context:
 
         world.step("The fourth is refused, whoever of the organisation asks");
         let refused = fresh_email("fourth");
-        told_to_wait(world, &invite(&acme, &refused)?.send().await?)?;
+        told_to_wait(world, &invite(&acme, &refused).await?.send().await?)?;
         let manager = acme.user("ORG_MANAGER").await?;
-        let body = json!({ "email": refused, "roleId": acme.predefined("SITE_VIEWER")? });
+        let body = json!({ "email": refused, "roleId": acme.predefined("SITE_VIEWER").await? });
         told_to_wait(world, &acme.by(&manager, "invitation-create").json(body).send().await?)?;
 
         world.step("Nothing of it is there");
@@ -82,15 +82,15 @@ fn what_is_refused_for_another_reason_uses_nothing_up(#[context] context: Contex
         let viewer = acme.user("SITE_VIEWER").await?;
         let globex = Company::found(world, "globex").await?;
         for _ in 0..4 {
-            let body = json!({ "email": fresh_email("x"), "roleId": acme.predefined("SITE_VIEWER")? });
+            let body = json!({ "email": fresh_email("x"), "roleId": acme.predefined("SITE_VIEWER").await? });
             acme.by(&viewer, "invitation-create").json(body.clone()).gives(403).await?;
             acme.by(&globex.admin, "invitation-create").json(body).gives(404).await?;
-            invite(&acme, "nobody")?.gives(422).await?;
+            invite(&acme, "nobody").await?.gives(422).await?;
         }
         for _ in 0..3 {
             acme.invite("SITE_VIEWER").await?;
         }
-        told_to_wait(world, &invite(&acme, &fresh_email("x"))?.send().await?)
+        told_to_wait(world, &invite(&acme, &fresh_email("x")).await?.send().await?)
     });
 }
 
@@ -101,7 +101,7 @@ fn after_waiting_an_organisation_invites_again(#[context] context: Context) {
         let acme = Company::found(world, "acme").await?;
         let mut sent = 0;
         let refused = loop {
-            let answer = invite(&acme, &fresh_email("x"))?.send().await?;
+            let answer = invite(&acme, &fresh_email("x")).await?.send().await?;
             if answer.status != 201 || sent > 100 {
                 break answer;
             }
@@ -109,7 +109,7 @@ fn after_waiting_an_organisation_invites_again(#[context] context: Context) {
         };
         told_to_wait(world, &refused)?;
         wait::until("an invitation to be taken again", Duration::from_secs(10), || async {
-            let again = invite(&acme, &fresh_email("x")).map_err(|stop| stop.reason)?;
+            let again = invite(&acme, &fresh_email("x")).await.map_err(|stop| stop.reason)?;
             match again.send().await.map_err(|error| error.to_string())?.status {
                 201 => Ok(()),
                 other => Err(format!("status {other}")),

@@ -65,7 +65,7 @@ fn decisions_and_cache_hits_are_counted(#[context] context: Context) {
         world.equal("allowed by the gate", counted(world, &decided("Gate", "Allow")).await? - gate, 1)?;
 
         world.step("A change makes the next one a miss");
-        acme.assign(&acme.admin, &ann, acme.predefined("SITE_EDITOR")?).gives(201).await?;
+        acme.assign(&acme.admin, &ann, acme.predefined("SITE_EDITOR").await?).gives(201).await?;
         let misses = counted(world, MISS).await?;
         world.must(acme.ruling(&ann, "GET", "teams").await?.is_allow(), "she still may")?;
         world.equal("misses", counted(world, MISS).await? - misses, 1)?;

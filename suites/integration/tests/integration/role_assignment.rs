@@ -12,7 +12,7 @@ fn an_unassigned_role_permits_nothing_from_the_next_request_on(#[context] contex
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let manager = acme.user("ORG_MANAGER").await?;
-        let role = acme.predefined("ORG_MANAGER")?;
+        let role = acme.predefined("ORG_MANAGER").await?;
 
         acme.by(&manager, "role-list").gives(200).await?;
         acme.unassign(&acme.admin, &manager, role).gives(204).await?;
@@ -31,7 +31,7 @@ fn a_role_is_held_once(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let ann = acme.newcomer().await?;
-        let role = acme.predefined("SITE_VIEWER")?;
+        let role = acme.predefined("SITE_VIEWER").await?;
 
         acme.assign(&acme.admin, &ann, role).gives(201).await?;
         acme.assign(&acme.admin, &ann, role).gives(409).await?;
@@ -63,8 +63,8 @@ fn nobody_assigns_a_role_that_holds_what_they_do_not(#[context] context: Context
         let (giver, own) = acme.user_who_may(&["role:assign", "site:read"]).await?;
         let ann = acme.newcomer().await?;
 
-        acme.assign(&giver, &ann, acme.predefined("ORG_ADMIN")?).gives(403).await?;
-        acme.assign(&giver, &giver, acme.predefined("ORG_ADMIN")?).gives(403).await?;
+        acme.assign(&giver, &ann, acme.predefined("ORG_ADMIN").await?).gives(403).await?;
+        acme.assign(&giver, &giver, acme.predefined("ORG_ADMIN").await?).gives(403).await?;
         acme.assign(&giver, &ann, &own).gives(201).await?;
         world.equal("her roles", acme.roles_of(&ann).await?, vec![own])
     });
@@ -108,11 +108,11 @@ fn a_foreign_role_cannot_be_given_nor_a_role_to_a_foreigner(#[context] context: 
         let globex = Company::found(world, "globex").await?;
         let ann = acme.newcomer().await?;
 
-        acme.assign(&acme.admin, &ann, globex.predefined("SITE_VIEWER")?).gives(404).await?;
-        acme.assign(&acme.admin, &globex.admin, acme.predefined("SITE_VIEWER")?).gives(404).await?;
+        acme.assign(&acme.admin, &ann, globex.predefined("SITE_VIEWER").await?).gives(404).await?;
+        acme.assign(&acme.admin, &globex.admin, acme.predefined("SITE_VIEWER").await?).gives(404).await?;
         world.equal("her roles", acme.roles_of(&ann).await?, Vec::new())?;
         let theirs = globex.roles_of(&globex.admin).await?;
-        world.equal("roles of the other", theirs, vec![globex.predefined("ORG_ADMIN")?.to_owned()])
+        world.equal("roles of the other", theirs, vec![globex.predefined("ORG_ADMIN").await?.to_owned()])
     });
 }
 
@@ -136,7 +136,7 @@ fn an_assignment_says_who_gave_it(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let ann = acme.newcomer().await?;
-        let role = acme.predefined("SITE_VIEWER")?;
+        let role = acme.predefined("SITE_VIEWER").await?;
         let given = acme.assign(&acme.admin, &ann, role).gives(201).await?;
         world.equal("by whom", &given.text_at("/assignedBy")?, &acme.admin.subject)?;
         world.equal("the role's name", given.text_at("/roleName")?.as_str(), "SITE_VIEWER")?;
@@ -153,7 +153,7 @@ fn an_assignment_says_who_gave_it(#[context] context: Context) {
 fn the_last_administrator_cannot_give_up_the_role(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        let role = acme.predefined("ORG_ADMIN")?;
+        let role = acme.predefined("ORG_ADMIN").await?;
 
         acme.unassign(&acme.admin, &acme.admin, role).gives(409).await?;
         acme.by(&acme.admin, "role-list").gives(200).await?;
@@ -198,7 +198,7 @@ fn a_suspended_administrator_does_not_count_as_another(#[context] context: Conte
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let second = acme.user("ORG_ADMIN").await?;
-        let role = acme.predefined("ORG_ADMIN")?;
+        let role = acme.predefined("ORG_ADMIN").await?;
         acme.set_status(&second, "SUSPENDED").await?.expect(200)?;
 
         acme.unassign(&acme.admin, &acme.admin, role).gives(409).await?;
@@ -215,7 +215,7 @@ fn a_custom_role_with_the_same_permissions_makes_no_administrator(#[context] con
         let all = ["site:*", "team:*", "team-role:*", "invitation:*", "role:*", "user:*", "audit:*"];
         let (alike, _) = acme.user_who_may(&all).await?;
 
-        let role = acme.predefined("ORG_ADMIN")?;
+        let role = acme.predefined("ORG_ADMIN").await?;
         acme.unassign(&alike, &acme.admin, role).gives(409).await?;
         Ok(())
     });
@@ -226,7 +226,7 @@ fn of_two_administrators_who_resign_at_once_one_stays(#[context] context: Contex
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let second = acme.user("ORG_ADMIN").await?;
-        let role = acme.predefined("ORG_ADMIN")?;
+        let role = acme.predefined("ORG_ADMIN").await?;
 
         let (one, two) = tokio::join!(
             acme.unassign(&acme.admin, &acme.admin, role).send(),

@@ -191,7 +191,7 @@ fn what_is_no_permission_is_refused(#[context] context: Context, #[case] permiss
 fn a_predefined_role_cannot_be(#[context] context: Context, #[case] operation: &str, #[case] body: Value) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        let role = acme.predefined("SITE_EDITOR")?;
+        let role = acme.predefined("SITE_EDITOR").await?;
         let before = acme.admin("role-get").role(role).gives(200).await?.body;
         let call = acme.admin(operation).role(role);
         let call = if body.is_null() { call } else { call.json(body) };

@@ -87,7 +87,7 @@ fn a_role_taken_in_one_organisation_is_kept_in_another(#[context] context: Conte
         let ann = acme.user("ORG_MANAGER").await?;
         let ann = world.data.users().join(&globex.tenant, &ann, Some("ORG_MANAGER")).await?;
 
-        acme.unassign(&acme.admin, &ann, acme.predefined("ORG_MANAGER")?).gives(204).await?;
+        acme.unassign(&acme.admin, &ann, acme.predefined("ORG_MANAGER").await?).gives(204).await?;
 
         acme.by(&ann, "role-list").gives(403).await?;
         globex.by(&ann, "role-list").gives(200).await?;

@@ -16,7 +16,7 @@ fn an_invited_person_becomes_a_member_with_role_and_team(#[context] context: Con
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let team = acme.team().await?;
-        let editor = acme.predefined("SITE_EDITOR")?;
+        let editor = acme.predefined("SITE_EDITOR").await?;
         let invitee = world.data.users().stranger("invitee")?;
 
         world.step("1. The administrator creates an invitation");
