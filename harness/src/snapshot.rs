@@ -12,7 +12,7 @@ use crate::client::{Api, CallError};
 use crate::contract::{Effect, Permission, SlotKind};
 use crate::exchange::Class;
 use crate::identity::Principal;
-use crate::stores::{StoreError, Table, Volatile, key_of};
+use crate::stores::{StoreError, Table, key_of};
 
 /// The state of some tenants at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +98,7 @@ impl Snapshot {
     ) -> Result<Snapshot, SnapshotError> {
         let orgs = watched.iter().map(|watched| watched.org.as_str());
         let sought: Vec<&str> = orgs.chain(words.iter().copied()).collect();
-        let items = table.belonging_to(&sought, Volatile::LeftOut).await?;
+        let items = table.state_of(&sought).await?;
         let things = items
             .into_iter()
             .filter_map(|item| {

@@ -7,7 +7,7 @@ mod fault;
 mod mail;
 
 pub use archive::{Archive, ArchiveError, ArchiveMood};
-pub use dynamodb::{Item, Key, StoreError, Table, Volatile, key_of};
+pub use dynamodb::{Item, Key, StoreError, Table, key_of};
 pub use embedded::{EmbeddedDynamoDb, StartError};
 pub use fault::{Fault, FaultProxy, ProxyError};
 pub use mail::{Mail, Mailbox};

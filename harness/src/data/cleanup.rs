@@ -10,7 +10,7 @@ use crate::client::Call;
 use crate::contract::SlotKind;
 use crate::exchange::Class;
 use crate::identity::Principal;
-use crate::stores::{Archive, Table, Volatile, key_of};
+use crate::stores::{Archive, Table};
 use crate::system::System;
 use crate::target::Capability;
 
@@ -42,13 +42,12 @@ fn from_archive(archive: &Archive, orgs: &[&str]) -> Result<(), DataError> {
 }
 
 async fn from_store(table: &Table, ids: &[&str]) -> Result<(), DataError> {
-    let items = table.belonging_to(ids, Volatile::Included).await?;
-    table.delete(&items.iter().filter_map(key_of).collect::<Vec<_>>()).await?;
-    let left = table.belonging_to(ids, Volatile::Included).await?;
+    table.delete(&table.keys_of(ids).await?).await?;
+    let left = table.keys_of(ids).await?;
     if left.is_empty() {
         return Ok(());
     }
-    let names = left.iter().filter_map(key_of).map(|key| format!("{} {}", key.partition, key.sort));
+    let names = left.iter().map(|key| format!("{} {}", key.partition, key.sort));
     Err(DataError::Left(names.collect()))
 }
 

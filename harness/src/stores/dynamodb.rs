@@ -1,7 +1,7 @@
 //! The target's DynamoDB table, past the target: for stored-state checks, cleaning up, and states that only
 //! time brings about.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use serde_json::{Map, Value};
 
@@ -50,15 +51,6 @@ pub struct Table {
     name: String,
     volatile: Vec<String>,
     owners: Vec<String>,
-}
-
-/// Whether audit entries and counters are asked for too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Volatile {
-    /// Everything.
-    Included,
-    /// Only what is a tenant's state.
-    LeftOut,
 }
 
 impl Table {
@@ -176,13 +168,7 @@ impl Table {
 
     /// Every item, read consistently, in no order.
     pub async fn scan(&self) -> Result<Vec<Item>, StoreError> {
-        let request = self.client.scan().table_name(&self.name).consistent_read(true);
-        let mut pages = request.into_paginator().items().send();
-        let mut items = Vec::new();
-        while let Some(next) = pages.next().await {
-            items.push(item(next.map_err(|error| self.failed("scan", error))?));
-        }
-        Ok(items)
+        self.every(self.client.scan().table_name(&self.name).consistent_read(true)).await
     }
 
     /// Every item that holds one of these strings anywhere. Reads the whole table.
@@ -195,26 +181,50 @@ impl Table {
         Ok(items)
     }
 
-    /// Every item that belongs to one of these tenants or users, by the attributes the target file names as
-    /// holding their ids. The store does the filtering: a suite asks this after every hostile request.
-    pub async fn belonging_to(&self, ids: &[&str], volatile: Volatile) -> Result<Vec<Item>, StoreError> {
+    /// The state of these tenants and users: every item that belongs to one of them, by the attributes the target
+    /// file names as holding their ids, but for what changes with every request. The store does the filtering: a
+    /// suite asks this after every hostile request.
+    pub async fn state_of(&self, ids: &[&str]) -> Result<Vec<Item>, StoreError> {
         let mut found: BTreeMap<Key, Item> = BTreeMap::new();
-        for some in ids.chunks((MOST_TERMS / self.owners.len().max(1)).max(1)) {
-            let items = self.belonging_to_some(some, volatile).await?;
+        for some in self.askable(ids) {
+            let Some((request, mut filter)) = self.belonging_to(some) else { continue };
+            let mut request = request;
+            for (at, prefix) in self.volatile.iter().enumerate() {
+                filter.push_str(&format!(" AND NOT begins_with(SK, :v{at})"));
+                let prefix = AttributeValue::S(prefix.clone());
+                request = request.expression_attribute_values(format!(":v{at}"), prefix);
+            }
+            let items = self.every(request.filter_expression(filter)).await?;
             found.extend(items.into_iter().filter_map(|item| Some((key_of(&item)?, item))));
         }
         Ok(found.into_values().collect())
     }
 
-    async fn belonging_to_some(&self, ids: &[&str], volatile: Volatile) -> Result<Vec<Item>, StoreError> {
+    /// The keys of every item that belongs to one of these tenants or users, audit entries and counters included.
+    pub async fn keys_of(&self, ids: &[&str]) -> Result<Vec<Key>, StoreError> {
+        let mut found = BTreeSet::new();
+        for some in self.askable(ids) {
+            let Some((request, filter)) = self.belonging_to(some) else { continue };
+            let request = request.filter_expression(filter).projection_expression("PK, SK");
+            found.extend(self.every(request).await?.iter().filter_map(key_of));
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// As many ids at a time as an expression has room for.
+    fn askable<'i>(&self, ids: &'i [&'i str]) -> std::slice::Chunks<'i, &'i str> {
+        ids.chunks((MOST_TERMS / self.owners.len().max(1)).max(1))
+    }
+
+    /// A scan of the items that belong to one of the ids, and the filter it lacks.
+    fn belonging_to(&self, ids: &[&str]) -> Option<(ScanFluentBuilder, String)> {
         let mut belongs = Vec::new();
         for attribute in 0..self.owners.len() {
             belongs.extend((0..ids.len()).map(|id| format!("contains(#a{attribute}, :i{id})")));
         }
         if belongs.is_empty() {
-            return Ok(Vec::new());
+            return None;
         }
-        let mut filter = format!("({})", belongs.join(" OR "));
         let mut request = self.client.scan().table_name(&self.name).consistent_read(true);
         for (at, attribute) in self.owners.iter().enumerate() {
             request = request.expression_attribute_names(format!("#a{at}"), attribute);
@@ -223,14 +233,12 @@ impl Table {
             request =
                 request.expression_attribute_values(format!(":i{at}"), AttributeValue::S((*id).to_owned()));
         }
-        if volatile == Volatile::LeftOut {
-            for (at, prefix) in self.volatile.iter().enumerate() {
-                filter.push_str(&format!(" AND NOT begins_with(SK, :v{at})"));
-                request =
-                    request.expression_attribute_values(format!(":v{at}"), AttributeValue::S(prefix.clone()));
-            }
-        }
-        let mut pages = request.filter_expression(filter).into_paginator().items().send();
+        Some((request, format!("({})", belongs.join(" OR "))))
+    }
+
+    /// Every page of a scan.
+    async fn every(&self, request: ScanFluentBuilder) -> Result<Vec<Item>, StoreError> {
+        let mut pages = request.into_paginator().items().send();
         let mut items = Vec::new();
         while let Some(next) = pages.next().await {
             items.push(item(next.map_err(|error| self.failed("scan", error))?));

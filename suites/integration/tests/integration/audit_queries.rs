@@ -35,54 +35,65 @@ async fn busy(company: &Company<'_>) -> Result<(), Stop> {
 }
 
 #[rstest]
-#[case::authorization("AUTHORIZATION")]
-#[case::permission_change("PERMISSION_CHANGE")]
-#[case::user_management("USER_MANAGEMENT")]
-#[case::team_membership("TEAM_MEMBERSHIP")]
-#[case::role_change("ROLE_CHANGE")]
-#[case::invitation("INVITATION")]
-#[case::configuration("CONFIGURATION")]
-fn a_type_is_found_by_its_name(#[context] context: Context, #[case] event_type: &str) {
+fn a_type_is_found_by_its_name(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         busy(&acme).await?;
+        let log = acme.log().await?;
 
-        let found = acme.log_of(acme.admin("audit-list").query("event_type", event_type)).await?;
-        let expected = acme.log().await?.only(|event| event.event_type == event_type);
-        world.must(!expected.0.is_empty(), "the scene has events of the type")?;
-        world.equal("the events", found, expected)
+        for event_type in [
+            "AUTHORIZATION",
+            "PERMISSION_CHANGE",
+            "USER_MANAGEMENT",
+            "TEAM_MEMBERSHIP",
+            "ROLE_CHANGE",
+            "INVITATION",
+            "CONFIGURATION",
+        ] {
+            world.step(event_type);
+            let found = acme.log_of(acme.admin("audit-list").query("event_type", event_type)).await?;
+            let expected = log.only(|event| event.event_type == event_type);
+            world.must(!expected.0.is_empty(), "the scene has events of the type")?;
+            world.equal("the events", found, expected)?;
+        }
+        Ok(())
     });
 }
 
+/// The twelve names of the performance suite: what each stands for, and how often the scene has it. Permissions
+/// are the platform's, and sessions the identity provider's: this log has neither.
+const ALIASES: [(&str, &str, usize); 12] = [
+    ("PERMISSION_CREATED", "CONFIGURATION CREATE PERMISSION", 0),
+    ("PERMISSION_UPDATED", "CONFIGURATION UPDATE PERMISSION", 0),
+    ("PERMISSION_DELETED", "CONFIGURATION DELETE PERMISSION", 0),
+    ("TEAM_CREATED", "CONFIGURATION CREATE TEAM", 1),
+    ("TEAM_UPDATED", "CONFIGURATION UPDATE TEAM", 1),
+    ("TEAM_MEMBER_ADDED", "TEAM_MEMBERSHIP ADD_MEMBER TEAM", 1),
+    ("ROLE_CREATED", "ROLE_CHANGE CREATE ROLE", 1),
+    ("ROLE_UPDATED", "ROLE_CHANGE UPDATE ROLE", 1),
+    ("INVITATION_SENT", "INVITATION CREATE INVITATION", 1),
+    ("INVITATION_ACCEPTED", "INVITATION ACCEPT INVITATION", 1),
+    ("USER_LOGIN", "USER_MANAGEMENT LOGIN USER", 0),
+    ("USER_LOGOUT", "USER_MANAGEMENT LOGOUT USER", 0),
+];
+
 #[rstest]
-#[case::permission_created("PERMISSION_CREATED", "CONFIGURATION CREATE PERMISSION", 0)]
-#[case::permission_updated("PERMISSION_UPDATED", "CONFIGURATION UPDATE PERMISSION", 0)]
-#[case::permission_deleted("PERMISSION_DELETED", "CONFIGURATION DELETE PERMISSION", 0)]
-#[case::team_created("TEAM_CREATED", "CONFIGURATION CREATE TEAM", 1)]
-#[case::team_updated("TEAM_UPDATED", "CONFIGURATION UPDATE TEAM", 1)]
-#[case::team_member_added("TEAM_MEMBER_ADDED", "TEAM_MEMBERSHIP ADD_MEMBER TEAM", 1)]
-#[case::role_created("ROLE_CREATED", "ROLE_CHANGE CREATE ROLE", 1)]
-#[case::role_updated("ROLE_UPDATED", "ROLE_CHANGE UPDATE ROLE", 1)]
-#[case::invitation_sent("INVITATION_SENT", "INVITATION CREATE INVITATION", 1)]
-#[case::invitation_accepted("INVITATION_ACCEPTED", "INVITATION ACCEPT INVITATION", 1)]
-#[case::user_login("USER_LOGIN", "USER_MANAGEMENT LOGIN USER", 0)]
-#[case::user_logout("USER_LOGOUT", "USER_MANAGEMENT LOGOUT USER", 0)]
-fn an_alias_of_the_performance_suite_is_understood(
-    #[context] context: Context,
-    #[case] alias: &str,
-    #[case] stands_for: &str,
-    #[case] times: usize,
-) {
+fn an_alias_of_the_performance_suite_is_understood(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         busy(&acme).await?;
+        let log = acme.log().await?;
 
-        let found = acme.log_of(acme.admin("audit-list").query("event_type", alias)).await?;
-        let is_it = |event: &suites_integration::Event| {
-            format!("{} {} {}", event.event_type, event.action, event.resource_type) == stands_for
-        };
-        world.equal("how often", found.0.len(), times)?;
-        world.equal("the events", found, acme.log().await?.only(is_it))
+        for (alias, stands_for, times) in ALIASES {
+            world.step(alias);
+            let found = acme.log_of(acme.admin("audit-list").query("event_type", alias)).await?;
+            let is_it = |event: &suites_integration::Event| {
+                format!("{} {} {}", event.event_type, event.action, event.resource_type) == stands_for
+            };
+            world.equal("how often", found.0.len(), times)?;
+            world.equal("the events", found, log.only(is_it))?;
+        }
+        Ok(())
     });
 }
 

@@ -22,8 +22,8 @@ use rules::{Act, Rules};
 use crate::world;
 
 /// How many sequences are played, and how long they are.
-const SEQUENCES: u32 = 8;
-const LENGTH: std::ops::RangeInclusive<usize> = 1..=20;
+const SEQUENCES: u32 = 6;
+const LENGTH: std::ops::RangeInclusive<usize> = 1..=16;
 /// A sequence that fails is made shorter for so many tries.
 const SHORTENING: u32 = 150;
 

@@ -228,7 +228,7 @@ fn what_stays_is_seen_exactly_once_while_others_come_and_go(#[context] context: 
             let mut passers = vec![scene.add().await?];
             // Platform-wide lists are long when many tests run at once: what comes and goes is bounded.
             let churn = async |page: usize| {
-                if page < 4 {
+                if page < 3 {
                     let leaving = passers.pop();
                     passers.push(scene.add().await?);
                     if let Some(leaving) = leaving {

@@ -13,7 +13,7 @@ use suites_integration::history::{Observed, linearized};
 use crate::world;
 
 /// How often a race is run: one that is lost once in ten is a race all the same.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 3;
 
 /// Sends all at once and gives their statuses, as each client saw them.
 async fn at_once<O: Copy>(

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::{faulty, stage};
 
 /// Writes that are tried while anything may fail.
-const ATTEMPTS: usize = 42;
+const ATTEMPTS: usize = 30;
 /// More failures in a row than the service's client has attempts.
 const FOR_GOOD: usize = 1_000;
 
