@@ -22,7 +22,7 @@ use rules::{Act, Rules};
 use crate::world;
 
 /// How many sequences are played, and how long they are.
-const SEQUENCES: u32 = 6;
+const SEQUENCES: u32 = 5;
 const LENGTH: std::ops::RangeInclusive<usize> = 1..=16;
 /// A sequence that fails is made shorter for so many tries.
 const SHORTENING: u32 = 150;
