@@ -13,7 +13,7 @@ WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 
 target = $(if $(TARGET),--target '$(TARGET)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
-full = $(if $(FULL),--full)$(if $(IDLE),--idle)
+full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
 
 .DEFAULT_GOAL := help
@@ -36,7 +36,7 @@ security: build ## the security suite  [TARGET=]
 load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
 	@$(WATERTIGHT) load $(profile) $(target)
 
-mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1]
+mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 ONLY=]
 	@$(WATERTIGHT) mutants $(full)
 
 sweep: build ## remove whatever an interrupted run left behind  [TARGET=]

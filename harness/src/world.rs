@@ -95,6 +95,8 @@ impl From<DataError> for Stop {
         match error {
             DataError::Call(error) => error.into(),
             DataError::Lacks(_) | DataError::Absent(_) => Stop::skip(error.to_string()),
+            // A mail that is not sent, a job that does not end: the target's doing.
+            DataError::Late(_) => Stop::fail(error.to_string()),
             error => Stop::error(error.to_string()),
         }
     }
