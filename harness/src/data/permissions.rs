@@ -1,6 +1,6 @@
 //! Permissions of the platform: the same for every tenant, so nothing about one is a tenant's secret.
 
-use super::{Data, DataError, Made, Tenant};
+use super::{Data, DataError, Entry, Made, Tenant};
 use crate::contract::SlotKind;
 use crate::leak::random_code;
 
@@ -33,17 +33,20 @@ impl Permissions<'_> {
         let created = data.system.contract.get("permission-create");
         let pointer = created.and_then(|operation| operation.created(SlotKind::Permission));
         let id = answer.text_at(pointer.unwrap_or("/id"))?;
-        data.ledger.created(entry, &id, &tenant.org)?;
-        data.remember(Made { entry, kind: SlotKind::Permission, id: id.clone() });
+        self.enter(entry, tenant, &id)?;
         Ok(id)
     }
 
     /// Enters a permission that a request of the test itself created.
     pub fn adopt(&self, tenant: &Tenant, id: &str) -> Result<(), DataError> {
-        let data = self.0;
-        let entry = data.ledger.creating(SlotKind::Permission, &tenant.key, &tenant.org)?;
-        data.ledger.created(entry, id, &tenant.org)?;
-        data.remember(Made { entry, kind: SlotKind::Permission, id: id.to_owned() });
+        let entry = self.0.ledger.creating(SlotKind::Permission, &tenant.key, &tenant.org)?;
+        self.enter(entry, tenant, id)
+    }
+
+    /// Enters an id that now exists. The leak detector does not learn it: it is nobody's secret.
+    fn enter(self, entry: Entry, tenant: &Tenant, id: &str) -> Result<(), DataError> {
+        self.0.ledger.created(entry, id, &tenant.org)?;
+        self.0.remember(Made { entry, kind: SlotKind::Permission, id: id.to_owned() });
         Ok(())
     }
 }

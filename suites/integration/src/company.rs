@@ -209,6 +209,22 @@ impl<'w> Company<'w> {
         Ok(Log(events.map_err(|error| answer.unexpected("events", &error.to_string()))?))
     }
 
+    /// Has people do something of most kinds, denied and failed things among them: a log worth reading.
+    pub async fn be_busy(&self) -> Result<(), Stop> {
+        let ann = self.user("SITE_VIEWER").await?;
+        let team = self.team().await?;
+        self.join_team(&team, &ann).await?;
+        let rename = self.admin("team-update").team(&team);
+        rename.json(json!({ "name": self.tenant.text("x") })).gives(200).await?;
+        let role = self.role(&["site:read"]).await?;
+        self.change_role(&role, json!({ "permissions": ["site:update"] })).gives(200).await?;
+        let invitation = self.invite("SITE_VIEWER").await?;
+        accept(self.world, &invitation.invitee, &invitation.token).gives(200).await?;
+        self.by(&ann, "role-list").gives(403).await?;
+        self.unassign(&self.admin, &self.admin, self.predefined("ORG_ADMIN").await?).gives(409).await?;
+        Ok(())
+    }
+
     /// A user's standing, set by the platform.
     pub async fn set_status(&self, user: &Principal, status: &str) -> Result<Answer, Stop> {
         let platform = self.world.data.platform_admin()?;

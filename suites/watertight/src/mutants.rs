@@ -136,19 +136,18 @@ impl Judge<'_> {
         let whole = Plan::of(&embedded.system.contract);
         let named = whole.clone().only(|path| expects("security", path));
         let mut caught_by = BTreeSet::new();
-        caught_by.extend(failed(&embedded, &named, weakness.is_none()).await?);
         let everything = weakness.is_none() || self.extent == Extent::Full;
         let wanted = |test: &Named, idle: &BTreeSet<Named>| {
             everything
                 || expects("integration", &test.recorded)
                 || (self.extent == Extent::Idle && idle.contains(test))
         };
+        let plan = if everything { &whole } else { &named };
+        caught_by.extend(failed(&embedded, plan, weakness.is_none()).await?);
         caught_by.extend(self.fail(weakness, &folder, |test| wanted(test, &self.idle)).await?);
-        if everything || !killed(&caught_by) {
-            caught_by.extend(failed(&embedded, &whole, weakness.is_none()).await?);
-        }
         if !everything && !killed(&caught_by) {
             // What else would have caught it says where the named checks look away.
+            caught_by.extend(failed(&embedded, &whole, false).await?);
             caught_by.extend(self.fail(weakness, &folder, |test| !wanted(test, &self.idle)).await?);
         }
         if weakness.is_some() {

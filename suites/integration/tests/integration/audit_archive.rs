@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use crate::{stage, world};
-use suites_integration::{Company, Gives as _, accept};
+use suites_integration::{Company, Gives as _};
 
 /// More failures in a row than the service's client has attempts.
 const FOR_GOOD: usize = 1_000;
@@ -64,28 +64,12 @@ fn lines(text: &str) -> Result<Vec<Value>, Stop> {
     text.lines().map(read).collect()
 }
 
-/// Does something of several kinds, denied and failed things among them.
-async fn busy(company: &Company<'_>) -> Result<(), Stop> {
-    let ann = company.user("SITE_VIEWER").await?;
-    let team = company.team().await?;
-    company.join_team(&team, &ann).await?;
-    company.role(&["site:read"]).await?;
-    let invitation = company.invite("SITE_VIEWER").await?;
-    accept(company.world(), &invitation.invitee, &invitation.token).gives(200).await?;
-    company.by(&ann, "role-list").gives(403).await?;
-    company
-        .unassign(&company.admin, &company.admin, company.predefined("ORG_ADMIN").await?)
-        .gives(409)
-        .await?;
-    Ok(())
-}
-
 #[rstest]
 fn a_day_is_one_object_that_equals_the_log(#[context] context: Context) {
     world(&context).tell(async |world| {
         world.archive()?;
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
 
         for (day, events) in log_by_day(&acme).await? {
             let told = archive(&acme, &day).await?;
@@ -110,7 +94,7 @@ fn the_same_log_makes_the_same_bytes_and_is_written_once(#[context] context: Con
     world(&context).tell(async |world| {
         world.archive()?;
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         for day in log_by_day(&acme).await?.into_keys() {
             world.equal("the first time", &archive(&acme, &day).await?["written"], &json!(true))?;
             let first = object(world, &key(acme.org(), &day))?;
@@ -152,7 +136,7 @@ fn an_object_holds_no_event_of_another_organisation(#[context] context: Context)
         world.archive()?;
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
-        busy(&globex).await?;
+        globex.be_busy().await?;
         acme.by(&globex.admin, "team-list").gives(404).await?;
 
         for day in log_by_day(&acme).await?.into_keys() {
@@ -186,7 +170,7 @@ fn a_schedule_archives_the_day_before_of_all_organisations(#[context] context: C
     stage(&context, Setup::default()).tell(async |world, _| {
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let now = OffsetDateTime::now_utc();
 
         // Yesterday nobody was there yet.

@@ -81,23 +81,12 @@ async fn log(company: &Company<'_>) -> Result<Vec<Value>, Stop> {
     Ok(events)
 }
 
-/// Does something of several kinds.
-async fn busy(company: &Company<'_>) -> Result<(), Stop> {
-    let ann = company.user("SITE_VIEWER").await?;
-    let team = company.team().await?;
-    company.join_team(&team, &ann).await?;
-    company.role(&["site:read"]).await?;
-    company.invite("SITE_VIEWER").await?;
-    company.by(&ann, "role-list").gives(403).await?;
-    Ok(())
-}
-
 #[rstest]
 fn an_export_is_taken_at_once_and_ends_as_the_log(#[context] context: Context) {
     world(&context).tell(async |world| {
         world.archive()?;
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let before = log(&acme).await?;
 
         world.step("The request is taken, and says where to look");
@@ -145,7 +134,7 @@ fn an_export_of_one_type_holds_no_other(
 ) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let mut expected = log(&acme).await?;
         let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
         expected.retain(|event| {
@@ -162,7 +151,7 @@ fn an_export_of_one_type_holds_no_other(
 fn an_export_between_two_moments_holds_what_happened_then(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let events = log(&acme).await?;
         let (first, last) = (1, events.len() - 2);
         let asked = json!({ "startDate": events[first]["timestamp"], "endDate": events[last]["timestamp"] });

@@ -7,38 +7,13 @@ use serde_json::json;
 
 use crate::world;
 use harness::stores::Table;
-use harness::world::Stop;
-use suites_integration::{Company, Gives as _, accept, text};
-
-/// Does something of most kinds, by the administrator and by others.
-async fn busy(company: &Company<'_>) -> Result<(), Stop> {
-    let world = company.world();
-    let ann = company.user("SITE_VIEWER").await?;
-    let team = company.team().await?;
-    company.join_team(&team, &ann).await?;
-    company
-        .admin("team-update")
-        .team(&team)
-        .json(json!({ "name": company.tenant.text("x") }))
-        .gives(200)
-        .await?;
-    let role = company.role(&["site:read"]).await?;
-    company.change_role(&role, json!({ "permissions": ["site:update"] })).gives(200).await?;
-    let invitation = company.invite("SITE_VIEWER").await?;
-    accept(world, &invitation.invitee, &invitation.token).gives(200).await?;
-    company.by(&ann, "role-list").gives(403).await?;
-    company
-        .unassign(&company.admin, &company.admin, company.predefined("ORG_ADMIN").await?)
-        .gives(409)
-        .await?;
-    Ok(())
-}
+use suites_integration::{Company, Gives as _, text};
 
 #[rstest]
 fn a_type_is_found_by_its_name(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let log = acme.log().await?;
 
         for event_type in [
@@ -81,7 +56,7 @@ const ALIASES: [(&str, &str, usize); 12] = [
 fn an_alias_of_the_performance_suite_is_understood(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let log = acme.log().await?;
 
         for (alias, stands_for, times) in ALIASES {
@@ -117,7 +92,7 @@ fn it_cannot_be_asked_with(#[context] context: Context, #[case] name: &str, #[ca
 fn a_span_of_time_includes_both_its_ends(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let all = acme.log().await?;
         let middle = all.0[all.0.len() / 2].timestamp.as_str();
         let list = || acme.admin("audit-list");
@@ -135,7 +110,7 @@ fn a_span_of_time_includes_both_its_ends(#[context] context: Context) {
 fn a_day_is_meant_whole(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let all = acme.log().await?;
         let [first, last] =
             [all.0.last(), all.0.first()].map(|event| event.map_or("", |e| &e.timestamp[..10]));
@@ -153,7 +128,7 @@ fn what_one_user_did_is_found_by_their_id(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let manager = acme.user("ORG_MANAGER").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let team = world.data.teams().create(&acme.tenant, &manager).await?;
         acme.by(&manager, "team-delete").team(&team).gives(204).await?;
         acme.by(&manager, "role-create").json(json!({})).gives(403).await?;
@@ -175,7 +150,7 @@ fn what_happened_to_one_thing_is_found_by_its_id(
 ) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let all = acme.log().await?;
         let thing = all.0.iter().find(|event| event.resource_type == word && event.outcome == "SUCCESS");
         let id = thing.map(|event| event.resource_id.clone()).unwrap_or_default();
@@ -198,7 +173,7 @@ fn resource(call: harness::client::Call, kind: &str, id: &str) -> harness::clien
 fn the_summary_agrees_with_the_list(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
-        busy(&acme).await?;
+        acme.be_busy().await?;
         let all = acme.log().await?;
 
         let summary = acme.admin("audit-summary").gives(200).await?.json();
@@ -222,7 +197,7 @@ fn each_organisation_has_its_own(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
         let globex = Company::found(world, "globex").await?;
-        busy(&globex).await?;
+        globex.be_busy().await?;
 
         for list in ["audit-list", "audit-summary"] {
             globex.by(&acme.admin, list).gives(404).await?;

@@ -3,12 +3,12 @@
 
 use futures::future::join_all;
 use harness::client::Call;
-use harness::data::Tenant;
 use harness::identity::Principal;
-use harness::world::{Stop, World};
+use harness::world::Stop;
 use rstest::{Context, rstest};
 use serde_json::json;
 use suites_integration::history::{Observed, linearized};
+use suites_integration::{Company, accept};
 
 use crate::world;
 
@@ -37,45 +37,26 @@ fn count<O>(history: &[Observed<(O, u16)>], status: u16) -> usize {
     history.iter().filter(|seen| seen.what.1 == status).count()
 }
 
-async fn events(world: &World, acme: &Tenant, admin: &Principal, action: &str) -> Result<usize, Stop> {
-    let call = world.api.call("audit-list").as_(admin).org(&acme.org).query("limit", &100);
-    let events = call.send().await?.expect(200)?.array_at("/items")?;
-    Ok(events.iter().filter(|event| event["action"] == action && event["outcome"] == "SUCCESS").count())
-}
-
 #[rstest]
 fn an_invitation_accepted_many_times_at_once_is_accepted_once(#[context] context: Context) {
     world(&context).tell(async |world| {
-        let acme = world.data.organisations().create("acme").await?;
-        let admin = world.data.users().create(&acme, "org-admin", Some("ORG_ADMIN")).await?;
-        let team = world.data.teams().create(&acme, &admin).await?;
-        let role = world.data.roles().create(&acme, &admin).await?;
+        let acme = Company::found(world, "acme").await?;
+        let team = acme.team().await?;
+        let role = acme.role(&["site:read"]).await?;
         for round in 1..=ROUNDS {
-            let invitation = world.data.invitations().create(&acme, &admin, &role, Some(&team)).await?;
-            let accept = |_| {
-                let call = world.api.call("invitation-accept").as_(&invitation.invitee);
-                ((), call.invitation_token(&invitation.token))
-            };
-            let seen = at_once((0..8).map(accept)).await?;
+            let invitation = acme.invite_to(&role, &[&team]).await?;
+            let try_it = |_| ((), accept(world, &invitation.invitee, &invitation.token));
+            let seen = at_once((0..8).map(try_it)).await?;
             world.must(count(&seen, 200) == 1, format!("one of eight accepts, found {}", told(&seen)))?;
             world.must(
                 count(&seen, 410) + count(&seen, 409) == 7,
                 format!("seven too late, found {}", told(&seen)),
             )?;
-            let accepts = events(world, &acme, &admin, "ACCEPT").await?;
+            let accepts = acme.log().await?.ended("SUCCESS").only(|event| event.action == "ACCEPT").0.len();
             world.must(accepts == round, format!("{round} acceptances told, found {accepts}"))?;
-            let read = world
-                .api
-                .call("team-get")
-                .as_(&admin)
-                .org(&acme.org)
-                .team(&team)
-                .send()
-                .await?
-                .expect(200)?;
-            let members = read.json()["memberCount"].clone();
+            let members = acme.member_count(&team).await?;
             world.must(
-                members == json!(round + 1),
+                members == round as u64 + 1,
                 format!("{} members counted, found {members}", round + 1),
             )?;
         }
