@@ -184,7 +184,10 @@ fn named(items: Vec<Item>, attribute: &str, value: &str) -> Vec<Item> {
 
 /// Success, or 503 with the time after which to try again, and nothing of the store in the answer.
 fn presentable(answer: &Answer) -> Result<bool, Stop> {
-    for internal in ["dynamo", "Dynamo", "Throttl", "injected", "127.0.0.1", "aws", "Error {", "panicked"] {
+    // None of them can come about by chance in a name with random characters.
+    for internal in
+        ["dynamodb", "DynamoDb", "Throttl", "injected", "127.0.0.1", "aws_sdk", "Error {", "panicked"]
+    {
         if answer.body.contains(internal) {
             return Err(Stop::fail(format!(
                 "no internals in an answer, found {internal:?} in {}",
