@@ -5,6 +5,7 @@ mod dynamodb;
 mod embedded;
 mod fault;
 mod mail;
+pub mod postgres;
 
 pub use archive::{Archive, ArchiveError, ArchiveMood};
 pub use dynamodb::{Item, Key, StoreError, Table, key_of};
