@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Data, DataError, Tenant, fresh_email};
+use uuid::Uuid;
+
+use super::organisations::org_of;
+use super::{Data, DataError, Tenant, fresh_email, fresh_key};
 use crate::client::{Api, Call, CallError};
 use crate::contract::{Effect, Operation, Permission, Place, Slot, SlotKind};
 use crate::identity::Principal;
@@ -14,6 +17,8 @@ use crate::target::Capability;
 pub struct Fill {
     /// By kind.
     pub values: BTreeMap<SlotKind, String>,
+    /// The new ids that the caller must choose, by their places.
+    chosen: BTreeMap<Place, String>,
     /// Who may accept the invitation among the values.
     invitee: Option<Principal>,
 }
@@ -22,7 +27,8 @@ impl Fill {
     /// A call of the operation with these values.
     pub fn call(&self, api: &Api, operation: &Operation, principal: &Principal) -> Call {
         let call = api.call(&operation.name).as_(principal);
-        self.values.iter().fold(call, |call, (kind, value)| call.slot(*kind, value))
+        let call = self.values.iter().fold(call, |call, (kind, value)| call.slot(*kind, value));
+        self.chosen.iter().fold(call, |call, (place, id)| call.at(place, id))
     }
 
     /// Who rightfully calls an operation that the platform does not keep for itself: the invitee, or the
@@ -58,6 +64,9 @@ impl Data {
         // By the order of the kinds: a member needs the team of the same request, an invitation its role.
         kinds.sort_unstable();
         kinds.dedup();
+        for slot in operation.slots.iter().filter(|slot| !slot.optional && operation.chooses(slot)) {
+            fill.chosen.insert(slot.place.clone(), self.choose(tenant, slot.kind)?);
+        }
         let ends_the_tenant = operation.effect == Effect::Consume && operation.naming_slots().count() == 1;
         for kind in kinds {
             let value = match kind {
@@ -116,11 +125,23 @@ impl Data {
                 self.must_archive()?;
                 self.exports().create(tenant, admin).await?
             }
-            SlotKind::Product => return Err(DataError::Unmade(kind)),
+            SlotKind::Product => self.products().create(tenant, admin).await?,
+            SlotKind::Tenant => tenant.record.clone().ok_or(DataError::Absent(kind))?,
             SlotKind::Status | SlotKind::Permission | SlotKind::PlatformRole | SlotKind::ResourceType => {
                 return Ok(None);
             }
         }))
+    }
+
+    /// An id for something new, which the caller chooses: in the ledger already, for whoever sends it creates it.
+    fn choose(&self, tenant: &Tenant, kind: SlotKind) -> Result<String, DataError> {
+        let id = match kind {
+            SlotKind::Org => org_of(&fresh_key()),
+            SlotKind::User => Uuid::new_v4().to_string(),
+            kind => return Err(DataError::Unmade(kind)),
+        };
+        self.adopt(tenant, kind, &id)?;
+        Ok(id)
     }
 
     /// Where nothing can be archived, an export's rightful caller fails too.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use harness::contract::{Operation, Unannotated};
 use harness::suite::Suite;
 use harness::system::System;
+use harness::target::TokenStyle;
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
@@ -37,7 +38,7 @@ impl Group {
     }
 
     /// The groups of an operation.
-    pub(crate) fn of(operation: &Operation) -> Vec<Group> {
+    pub(crate) fn of(operation: &Operation, style: TokenStyle) -> Vec<Group> {
         let group =
             |class: &str, cases, attack| Group { path: format!("{class}/{}", operation.name), cases, attack };
         let mut groups = vec![group("matrix", matrix::cases(operation), Attack::Matrix(operation.clone()))];
@@ -45,7 +46,7 @@ impl Group {
             groups.push(group("hop", hop::cases(operation), Attack::Hop(operation.clone())));
         }
         if operation.needs_token() {
-            groups.push(group("token", token::cases(operation), Attack::Token(operation.clone())));
+            groups.push(group("token", token::cases(operation, style), Attack::Token(operation.clone())));
         }
         groups
     }

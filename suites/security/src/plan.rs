@@ -2,6 +2,7 @@
 
 use harness::contract::Contract;
 use harness::exchange::Class;
+use harness::target::TokenStyle;
 
 use crate::group::Group;
 use crate::model::Persona;
@@ -14,10 +15,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for a contract.
-    pub fn of(contract: &Contract) -> Plan {
+    /// The plan for a contract, with forgeries of tokens of a style.
+    pub fn of(contract: &Contract, style: TokenStyle) -> Plan {
         let unannotated = contract.unannotated.iter().map(Group::unannotated);
-        Plan { groups: unannotated.chain(contract.operations().flat_map(Group::of)).collect() }
+        Plan {
+            groups: unannotated
+                .chain(contract.operations().flat_map(|operation| Group::of(operation, style)))
+                .collect(),
+        }
     }
 
     /// The part of the plan whose cases match one of the patterns (`*` stands for any part of a path).

@@ -97,7 +97,7 @@ fn attack(operation: Value, asks: bool) -> Summary {
     let runtime = host::handle().unwrap();
     runtime.block_on(async {
         let (system, _embedded) = system_with(operation, asks).await;
-        let plan = Plan::of(&system.contract).only(|path| path.contains("note"));
+        let plan = Plan::of(&system.contract, system.token_style()).only(|path| path.contains("note"));
         let suite = Arc::new(Suite::begin("security", &system, None).unwrap());
         let summary = run::run(&system, &suite, &plan, |_| {}).await.unwrap();
         std::fs::remove_dir_all(system.run.folder()).unwrap();

@@ -26,7 +26,7 @@ fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
     let selected = host::handle()?.block_on(fixtures::select())?;
     let system = selected.system.clone();
     let suite = Arc::new(Suite::begin("security", &system, None)?);
-    let plan = Plan::of(&system.contract);
+    let plan = Plan::of(&system.contract, system.token_style());
     let trials = plan.groups.into_iter().flat_map(|group| trials(group, &system, &suite)).collect();
     let conclusion = libtest_mimic::run(arguments, trials);
     suite.leave()?;
