@@ -11,9 +11,10 @@ pub mod postgres;
 mod store;
 
 pub use archive::{Archive, ArchiveError, ArchiveMood};
-pub use database::Database;
+pub use database::{Database, Session};
 pub use dynamodb::{Item, Key, Table, key_of};
 pub use embedded::{EmbeddedDynamoDb, StartError};
 pub use fault::{Fault, FaultProxy, ProxyError};
 pub use mail::{Mail, Mailbox};
+pub use postgres::{Cluster, PostgresError, Server};
 pub use store::{Store, StoreError, Things};

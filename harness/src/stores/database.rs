@@ -7,6 +7,7 @@
 
 mod catalog;
 mod removal;
+mod session;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgQueryResult};
+
+pub use self::session::Session;
 
 use self::catalog::{Catalog, Relation, identifier, pattern};
 use super::store::{StoreError, Things};
@@ -127,6 +130,16 @@ impl Database {
         for argument in arguments {
             query = query.bind(*argument);
         }
+        let rows: Vec<String> =
+            query.fetch_all(&self.pool).await.map_err(|error| self.failed("query", error))?;
+        rows.iter().map(|row| serde_json::from_str(row).map_err(|error| self.failed("read", error))).collect()
+    }
+
+    /// All rows of a table, each as an object.
+    pub async fn rows_of(&self, schema: &str, table: &str) -> Result<Vec<Value>, StoreError> {
+        let (schema, table) = (identifier(schema), identifier(table));
+        let whole = format!("SELECT row_to_json(found)::text FROM {schema}.{table} found");
+        let query = sqlx::query_scalar(AssertSqlSafe(whole)).persistent(false);
         let rows: Vec<String> =
             query.fetch_all(&self.pool).await.map_err(|error| self.failed("query", error))?;
         rows.iter().map(|row| serde_json::from_str(row).map_err(|error| self.failed("read", error))).collect()

@@ -18,5 +18,5 @@ pub use company::{Company, accept, text, with_claim, with_email};
 pub use gateway::{CallerContext, Ruling, ruling};
 pub use listener::{Counted, internal};
 pub use seen::seen;
-pub use stage::{Stage, stage};
-pub use world::{Gives, world};
+pub use stage::{Stage, Stands, stage};
+pub use world::{About, Gives, Scene, world};

@@ -7,7 +7,7 @@ use reqwest::Url;
 
 /// Asks the second listener for a path: status and body.
 pub async fn internal(world: &World, path: &str) -> Result<(u16, String), Stop> {
-    let base = world.system.target.lambda.clone();
+    let base = world.system.target.internal.clone();
     let base = base.ok_or_else(|| Stop::skip("the target tells no second listener"))?;
     let url = base.join(path).map_err(|error| Stop::error(error.to_string()))?;
     world.must(url.host_str() == Some("127.0.0.1"), format!("on loopback, found {url}"))?;
@@ -53,12 +53,16 @@ impl Counted {
     }
 
     /// The values of a label in the series of that name.
-    pub fn values(&self, name: &str, label: &str) -> Vec<&str> {
+    pub fn values<'s>(&'s self, name: &'s str, label: &'s str) -> Vec<&'s str> {
         self.series(name, &[]).filter_map(|series| series.labels.get(label)).map(String::as_str).collect()
     }
 
-    fn series<'s>(&'s self, name: &'s str, labels: &'s [(&str, &str)]) -> impl Iterator<Item = &'s Series> {
-        let carries = |series: &Series| {
+    fn series<'s>(
+        &'s self,
+        name: &'s str,
+        labels: &'s [(&'s str, &'s str)],
+    ) -> impl Iterator<Item = &'s Series> {
+        let carries = move |series: &Series| {
             labels.iter().all(|(label, value)| series.labels.get(*label).is_some_and(|found| found == value))
         };
         self.0.iter().filter(move |series| series.name == name && carries(series))

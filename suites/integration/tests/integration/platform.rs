@@ -15,3 +15,18 @@ mod row_security;
 mod sign_in;
 mod tenants;
 
+use fixtures::platform::{Embedded, Setup};
+use rstest::Context;
+use suites_integration::{About, Scene, Stage};
+
+use crate::case;
+
+/// The world of the test that a context describes.
+fn world(context: &Context) -> Scene {
+    suites_integration::world(About::Platform, context.module, context.name, case(context).as_deref())
+}
+
+/// A system of its own for the test that a context describes.
+fn stage(context: &Context, setup: Setup) -> Stage<Embedded> {
+    suites_integration::stage(context.module, context.name, case(context).as_deref(), setup)
+}

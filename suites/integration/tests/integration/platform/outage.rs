@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use fixtures::Embedded;
+use fixtures::platform::Embedded;
 use futures::future::join_all;
 use harness::client::{Answer, Call};
 use harness::data::Fill;
-use harness::host;
-use harness::run::Run;
-use harness::stores::{Cluster, Server};
+use harness::stores::{Cluster, PostgresError};
 use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
+use tokio::sync::MutexGuard;
 use suites_integration::{Business, Counted, internal, refused};
 
 use super::{Setup, stage};
@@ -40,15 +39,19 @@ fn told_to_come_again(world: &World, answer: &Answer) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A database of the story's own, which it may kill.
-fn own_cluster() -> Option<Cluster> {
-    let run = Run::current().ok()?;
-    host::handle().ok()?.block_on(Cluster::own(run)).ok()
+/// On a database of the story's own, which it may kill.
+fn own_database() -> Setup {
+    Setup { cluster: true, ..Setup::default() }
 }
 
-fn on(cluster: Option<&Cluster>) -> Setup {
-    let server = cluster.and_then(|cluster| Some(Server::of_cluster(cluster, Run::current().ok()?)));
-    Setup { server, ..Setup::default() }
+/// The story's own database server.
+async fn server(embedded: &Embedded) -> Result<MutexGuard<'_, Cluster>, Stop> {
+    let cluster = embedded.cluster.as_ref().ok_or_else(|| Stop::error("this stage has no cluster of its own"))?;
+    Ok(cluster.lock().await)
+}
+
+fn trouble(error: PostgresError) -> Stop {
+    Stop::error(error.to_string())
 }
 
 /// Writes one product after the other until told to stop; gives the names with the statuses of the answers.
@@ -68,10 +71,8 @@ async fn write(business: &Business<'_>, writer: usize, stop: &AtomicBool) -> Vec
 
 #[rstest]
 fn no_write_that_was_answered_is_lost_when_the_database_is_killed(#[context] context: Context) {
-    let mut cluster = own_cluster();
-    stage(&context, on(cluster.as_ref())).tell(async |world, _: &Embedded| {
-        let cluster = cluster.as_mut().ok_or_else(|| Stop::skip("no PostgreSQL to kill"))?;
-        let killed = |error: harness::stores::PostgresError| Stop::error(error.to_string());
+    stage(&context, own_database()).tell(async |world, embedded| {
+        let mut cluster = server(embedded).await?;
         let acme = Business::open(world, "acme").await?;
         let (before, stop) = (acme.rows("audit").await?.len(), AtomicBool::new(false));
         let disturb = async {
@@ -85,8 +86,8 @@ fn no_write_that_was_answered_is_lost_when_the_database_is_killed(#[context] con
                     if more > 20.0 { Ok(()) } else { Err(format!("{more} writes")) }
                 })
                 .await?;
-                cluster.kill().map_err(killed)?;
-                cluster.restart().await.map_err(killed)?;
+                cluster.kill().map_err(trouble)?;
+                cluster.restart().await.map_err(trouble)?;
             }
             stop.store(true, Ordering::Relaxed);
             Ok::<_, Stop>(())
@@ -116,10 +117,8 @@ fn no_write_that_was_answered_is_lost_when_the_database_is_killed(#[context] con
 
 #[rstest]
 fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context: Context) {
-    let mut cluster = own_cluster();
-    stage(&context, on(cluster.as_ref())).tell(async |world, _: &Embedded| {
-        let cluster = cluster.as_mut().ok_or_else(|| Stop::skip("no PostgreSQL to kill"))?;
-        let killed = |error: harness::stores::PostgresError| Stop::error(error.to_string());
+    stage(&context, own_database()).tell(async |world, embedded| {
+        let mut cluster = server(embedded).await?;
         let acme = Business::open(world, "acme").await?;
         let platform = world.data.platform_admin()?;
         let mut calls: Vec<Call> = Vec::new();
@@ -135,7 +134,7 @@ fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context:
         let before = acme.rows("products").await?;
 
         world.step("It is killed");
-        cluster.kill().map_err(killed)?;
+        cluster.kill().map_err(trouble)?;
         let start = Instant::now();
         for answer in join_all(calls.into_iter().map(Call::send)).await {
             told_to_come_again(world, &answer?)?;
@@ -148,7 +147,7 @@ fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context:
         refused(&anonymous, 401, "unauthorized")?;
 
         world.step("It is back, and nobody does anything");
-        cluster.restart().await.map_err(killed)?;
+        cluster.restart().await.map_err(trouble)?;
         wait::until("the service to be well", RECOVERY, || async {
             match acme.owner("product-list").send().await {
                 Ok(answer) if answer.status == 200 => Ok(()),
@@ -164,7 +163,7 @@ fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context:
 
 #[rstest]
 fn connections_that_were_cut_while_nobody_used_them_are_replaced_unnoticed(#[context] context: Context) {
-    stage(&context, Setup::default()).tell(async |world, _: &Embedded| {
+    stage(&context, Setup::default()).tell(async |world, _| {
         const CUT: &str = "
             SELECT pg_terminate_backend(pid) AS cut FROM pg_stat_activity
             WHERE application_name = 'platform-service' AND datname = current_database()";
