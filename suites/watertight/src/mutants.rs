@@ -156,6 +156,7 @@ impl Judge<'_> {
         run.forget_shared();
         let is_killed = if weakness.is_some() { killed(&caught_by) } else { caught_by.is_empty() };
         Ok(WeaknessResult {
+            target: embedded.system.target.name.clone(),
             id: id.to_owned(),
             family: weakness.and_then(|weakness| weakness.family).map(str::to_owned),
             gain: weakness.map_or_else(
