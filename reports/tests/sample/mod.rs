@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is the report")]
 
+mod platform;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -28,13 +30,6 @@ pub const PRINCIPALS: [&str; 9] = [
     "suspended",
     "deleted",
 ];
-
-/// Roles of another system.
-pub const PLATFORM_PRINCIPALS: [&str; 5] = ["anonymous", "owner", "member", "viewer", "other-tenant"];
-
-/// Some of them are operations of both systems.
-pub const PLATFORM_OPERATIONS: [&str; 6] =
-    ["audit-list", "health", "member-add", "openapi", "product-get", "sale-create"];
 
 pub const OPERATIONS: [&str; 16] = [
     "audit-list",
@@ -326,56 +321,9 @@ pub fn rich(out: &Path) -> Run {
     }
     run.record("mutants", &Record::Weakness(weakness("access", "accept-alg-none", None, true))).unwrap();
     end(&run, "mutants", "access", 84.0);
-    platform(&run);
+    platform::platform(&run);
     absent(&run, "ledger", "it needs MongoDB, and none is here: install mongodb or set WATERTIGHT_MONGODB");
     run
-}
-
-/// Another system, in the same run.
-fn platform(run: &Run) {
-    let target = "platform";
-    begin(run, "security", target, 140);
-    for operation in PLATFORM_OPERATIONS {
-        for principal in PLATFORM_PRINCIPALS {
-            cell(run, target, operation, principal, Class::Matrix, 1);
-            let open = matches!(operation, "health" | "openapi");
-            let expected = match principal {
-                _ if open => "allow",
-                "anonymous" => "unauthenticated",
-                "owner" | "member" => "allow",
-                "viewer" if operation.ends_with("-get") => "allow",
-                _ => "forbidden",
-            };
-            let observed =
-                if (operation, principal) == ("audit-list", "viewer") { "allow" } else { expected };
-            matrix(run, target, operation, principal, expected, observed);
-        }
-        cell(run, target, operation, "owner", Class::Hop, 3);
-        test(run, "security", target, &format!("matrix/{operation}/roles"), Verdict::Pass, None);
-    }
-    uncovered(run, target, "sale-create", "viewer", Class::Matrix);
-    let found = Finding {
-        target: target.to_owned(),
-        operation: "audit-list".to_owned(),
-        check: "matrix/audit-list/viewer".to_owned(),
-        gain: "A viewer reads who did what in the organisation.".to_owned(),
-        expected: "forbidden".to_owned(),
-        observed: "allow".to_owned(),
-        ..finding(run, "platform.matrix.audit-list.viewer", Severity::High, "A viewer reads the audit log")
-    };
-    test(run, "security", target, &found.check, Verdict::Fail, Some("expected forbidden, observed allow"));
-    run.record("security", &Record::Finding(found)).unwrap();
-    end(run, "security", target, 12.6);
-    begin_profile(run, "load", target, Some("peak"), 160);
-    let measured = LoadResult { target: target.to_owned(), ..load(0, 88.2) };
-    run.record("load", &Record::Load(Box::new(measured))).unwrap();
-    end(run, "load", target, 131.0);
-    begin(run, "mutants", target, 300);
-    run.record("mutants", &Record::Weakness(weakness(target, "none", None, true))).unwrap();
-    for id in ["search-path-kept", "plan-cached", "skip-audit/audit-list"] {
-        run.record("mutants", &Record::Weakness(weakness(target, id, None, id != "plan-cached"))).unwrap();
-    }
-    end(run, "mutants", target, 21.0);
 }
 
 fn integration(run: &Run) {
