@@ -133,7 +133,7 @@ impl Judge<'_> {
         // Systems hold on to their run for the life of the process; there are as many as there are weaknesses.
         let run: &'static Run = Box::leak(Box::new(Run::at(&folder)?));
         let embedded = Embedded::start(run, policy).await?;
-        let whole = Plan::of(&embedded.system.contract);
+        let whole = Plan::of(&embedded.system);
         let named = whole.clone().only(|path| expects("security", path));
         let mut caught_by = BTreeSet::new();
         let everything = weakness.is_none() || self.extent == Extent::Full;
