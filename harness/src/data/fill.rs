@@ -19,8 +19,9 @@ pub struct Fill {
     pub values: BTreeMap<SlotKind, String>,
     /// The new ids that the caller must choose, by their places.
     chosen: BTreeMap<Place, String>,
-    /// Who may accept the invitation among the values.
-    invitee: Option<Principal>,
+    /// Who may do what others may not with something among the values: whoever was invited, or owns an organisation
+    /// that is made to be ended.
+    own: Option<Principal>,
 }
 
 impl Fill {
@@ -34,11 +35,20 @@ impl Fill {
     /// Who rightfully calls an operation that the platform does not keep for itself: the invitee, or the
     /// tenant's administrator.
     pub fn rightful(&self, operation: &Operation, admin: &Principal) -> Principal {
-        match &self.invitee {
+        match &self.own {
             Some(invitee) if operation.allows(&Permission::Invitee) => invitee.clone(),
+            Some(owner) if ends_the_tenant(operation) => owner.clone(),
             _ => admin.clone(),
         }
     }
+}
+
+/// Whether an operation ends the organisation itself, which is all that it names.
+fn ends_the_tenant(operation: &Operation) -> bool {
+    let mut named = operation.naming_slots();
+    operation.effect == Effect::Consume
+        && named.next().is_some_and(|slot| slot.kind == SlotKind::Org)
+        && named.next().is_none()
 }
 
 /// Whether the permission that the path names is changed or ended.
@@ -67,11 +77,19 @@ impl Data {
         for slot in operation.slots.iter().filter(|slot| !slot.optional && operation.chooses(slot)) {
             fill.chosen.insert(slot.place.clone(), self.choose(tenant, slot.kind)?);
         }
-        let ends_the_tenant = operation.effect == Effect::Consume && operation.naming_slots().count() == 1;
         for kind in kinds {
             let value = match kind {
-                SlotKind::Org if ends_the_tenant && operation.allows(&Permission::Platform) => {
-                    self.organisations().create("shortlived").await?.org
+                SlotKind::Org if ends_the_tenant(operation) => {
+                    let shortlived = self.organisations().create("shortlived").await?;
+                    if !operation.allows(&Permission::Platform) {
+                        fill.own = Some(self.users().administrator(&shortlived, "owner").await?);
+                    }
+                    shortlived.org
+                }
+                // A tenant that is suspended lets nobody in any more.
+                SlotKind::Tenant if operation.effect != Effect::Read => {
+                    let shortlived = self.organisations().create("shortlived").await?;
+                    shortlived.record.ok_or(DataError::Absent(kind))?
                 }
                 SlotKind::Permission if operation.created(kind).is_some() => {
                     let name = self.permissions().fresh_name();
@@ -115,7 +133,7 @@ impl Data {
             SlotKind::Invitation | SlotKind::InvitationToken => {
                 let role = self.roles().create(tenant, admin).await?;
                 let invitation = self.invitations().create(tenant, admin, &role, None).await?;
-                fill.invitee = Some(invitation.invitee);
+                fill.own = Some(invitation.invitee);
                 if kind == SlotKind::Invitation { invitation.id } else { invitation.token }
             }
             SlotKind::Text => tenant.text("words"),

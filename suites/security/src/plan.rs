@@ -1,28 +1,30 @@
 //! The plan: every group a contract gives rise to, and what it will have covered.
 
-use harness::contract::Contract;
-use harness::exchange::Class;
-use harness::target::TokenStyle;
+use std::sync::Arc;
 
+use harness::exchange::Class;
+use harness::system::System;
+
+use crate::cast::Cast;
 use crate::group::Group;
-use crate::model::Persona;
 
 /// All groups of a contract, in an order that puts cheap and telling ones first.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The groups.
     pub groups: Vec<Group>,
+    cast: Arc<Cast>,
 }
 
 impl Plan {
-    /// The plan for a contract, with forgeries of tokens of a style.
-    pub fn of(contract: &Contract, style: TokenStyle) -> Plan {
-        let unannotated = contract.unannotated.iter().map(Group::unannotated);
-        Plan {
-            groups: unannotated
-                .chain(contract.operations().flat_map(|operation| Group::of(operation, style)))
-                .collect(),
-        }
+    /// The plan for a system: what its contract says, attacked by whom it can have.
+    pub fn of(system: &System) -> Plan {
+        let (cast, style) = (Arc::new(Cast::of(system)), system.token_style());
+        let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
+        let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
+        let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation, style));
+        let groups = unannotated.chain(absent).chain(attacked).collect();
+        Plan { groups, cast }
     }
 
     /// The part of the plan whose cases match one of the patterns (`*` stands for any part of a path).
@@ -44,10 +46,13 @@ impl Plan {
         for group in &self.groups {
             let Some(operation) = group.cases.first().map(|case| case.operation.clone()) else { continue };
             match group.path.split('/').next() {
-                Some("matrix") => demanded.extend(
-                    Persona::ALL
-                        .map(|persona| (operation.clone(), persona.label().to_owned(), Class::Matrix)),
-                ),
+                Some("matrix") => {
+                    let personas = self.cast.personas.iter();
+                    demanded.extend(
+                        personas
+                            .map(|persona| (operation.clone(), persona.label().to_owned(), Class::Matrix)),
+                    );
+                }
                 Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
                 _ => {}

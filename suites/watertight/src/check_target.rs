@@ -31,7 +31,7 @@ pub async fn check_target(target: Option<&Path>) -> Result<Exit, CommandError> {
         "reads, writes, consumes",
         &[effect(Effect::Read), effect(Effect::Write), effect(Effect::Consume)].join(", "),
     ]);
-    table.add_row(["security checks", &Plan::of(&system.contract, system.token_style()).cases().to_string()]);
+    table.add_row(["security checks", &Plan::of(&system).cases().to_string()]);
     table.add_row([
         "hostile requests",
         if system.target.consents() { "permitted" } else { "not permitted: name the host under `consent`" },

@@ -133,7 +133,7 @@ impl Judge<'_> {
         // Systems hold on to their run for the life of the process; there are as many as there are weaknesses.
         let run: &'static Run = Box::leak(Box::new(Run::at(&folder)?));
         let embedded = Embedded::start(run, policy).await?;
-        let whole = Plan::of(&embedded.system.contract, embedded.system.token_style());
+        let whole = Plan::of(&embedded.system);
         let named = whole.clone().only(|path| expects("security", path));
         let mut caught_by = BTreeSet::new();
         let everything = weakness.is_none() || self.extent == Extent::Full;
@@ -156,6 +156,7 @@ impl Judge<'_> {
         run.forget_shared();
         let is_killed = if weakness.is_some() { killed(&caught_by) } else { caught_by.is_empty() };
         Ok(WeaknessResult {
+            target: embedded.system.target.name.clone(),
             id: id.to_owned(),
             family: weakness.and_then(|weakness| weakness.family).map(str::to_owned),
             gain: weakness.map_or_else(

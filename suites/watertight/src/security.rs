@@ -21,7 +21,7 @@ pub async fn security(target: Option<&Path>, only: Option<&str>) -> Result<Exit,
 /// Runs the suite, or the part of it that matches a pattern.
 pub async fn run(session: &Session, only: Option<&str>) -> Result<(), CommandError> {
     let system = &session.system().await?;
-    let mut plan = Plan::of(&system.contract, system.token_style());
+    let mut plan = Plan::of(system);
     if let Some(pattern) = only {
         plan = plan.only(|path| matches(pattern, path));
         if plan.groups.is_empty() {

@@ -36,7 +36,6 @@ impl Server {
             format!("CREATE ROLE {name} LOGIN CREATEROLE NOSUPERUSER PASSWORD '{password}'"),
             format!("GRANT {name} TO CURRENT_USER"),
             format!("CREATE DATABASE {name} OWNER {name}"),
-            format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC"),
         ] {
             admin.execute(AssertSqlSafe(statement)).await.map_err(refused("make a database"))?;
         }
@@ -65,7 +64,7 @@ impl Server {
 }
 
 impl Lent {
-    /// Its name; roles whose names begin with it are removed with it.
+    /// Its name; roles that were made for it are removed with it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -96,18 +95,20 @@ impl Drop for Lent {
     }
 }
 
-/// Removes a database and the roles made for it.
+/// Removes a database and the roles made for it: those that own or may do something in it and nowhere else.
 async fn remove(admin: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
+    const ROLES: &str = "
+        SELECT r.rolname::text FROM pg_roles r WHERE NOT r.rolsuper AND r.rolname <> current_user
+            AND NOT starts_with(r.rolname::text, 'pg_') AND (r.rolname = $1 OR r.oid IN (
+                SELECT s.refobjid FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+                WHERE d.datname = $1 AND s.refclassid = 'pg_authid'::regclass))
+        ORDER BY r.rolname = $1";
+    let roles: Vec<String> = sqlx::query_scalar(ROLES).bind(name).fetch_all(&mut *admin).await?;
     admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"))).await?;
-    let roles: Vec<String> = sqlx::query_scalar(
-        "SELECT rolname::text FROM pg_roles WHERE starts_with(rolname::text, $1) ORDER BY 1 DESC",
-    )
-    .bind(name)
-    .fetch_all(&mut *admin)
-    .await?;
     for role in roles {
+        // One that stands in other databases too is somebody else's, and stays.
         let statement = format!("DROP ROLE IF EXISTS \"{}\"", role.replace('"', "\"\""));
-        admin.execute(AssertSqlSafe(statement)).await?;
+        admin.execute(AssertSqlSafe(statement)).await.ok();
     }
     Ok(())
 }
