@@ -107,9 +107,11 @@ pub fn world(about: About, module: &str, name: &str, case: Option<&str>) -> Scen
         Ok(Err(absent)) => Err(absent),
         Err(error) => panic!("{error}"),
     };
-    let place = place.and_then(|world| match about.is_kind_of(&world.system) {
-        true => Ok(world),
-        false => Err(format!("the target is no system of the kind of '{}'", about.name())),
+    let place = place.and_then(|world| {
+        if about.is_kind_of(&world.system) {
+            return Ok(world);
+        }
+        Err(format!("the target is no system of the kind of '{}'", about.name()))
     });
     Scene { test, place }
 }

@@ -42,7 +42,8 @@ impl<'w> Trial<'w> {
             operation.ok_or_else(|| Stop::fail(format!("an operation {name} in the contract")))?;
         let fill = world.data.fill(&acme.tenant, &acme.owner, &operation).await?;
         let is_theirs = operation.permission == [Permission::Platform];
-        let rightful = if is_theirs { world.data.platform_admin()? } else { acme.owner.clone() };
+        let rightful =
+            if is_theirs { world.data.platform_admin()? } else { fill.rightful(&operation, &acme.owner) };
         Ok(Trial { world, acme, operation, fill, rightful, seen: BTreeSet::new() })
     }
 

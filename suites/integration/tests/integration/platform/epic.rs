@@ -4,6 +4,7 @@ use harness::client::Answer;
 use harness::contract::SlotKind;
 use harness::identity::Credential;
 use harness::target::Secret;
+use harness::stores::Database;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::json;
@@ -153,7 +154,7 @@ fn scenario_09_queries_go_to_the_schema_of_the_tenant(#[context] context: Contex
             let names = business.names_seen_by(&business.owner).await?;
             let expected: Vec<String> = (0..3).map(|round| format!("{word} {round}")).collect();
             world.equal("over HTTP", &names, &expected)?;
-            let stored = async |_: &_| {
+            let stored = async |_: &Database| {
                 let rows = business.rows("products").await?;
                 let mut names: Vec<String> =
                     rows.iter().filter_map(|row| row["name"].as_str()).map(str::to_owned).collect();

@@ -127,8 +127,8 @@ fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context:
         {
             let fill: Fill = world.data.fill(&acme.tenant, &acme.owner, operation).await?;
             let is_platforms = operation.permission == [harness::contract::Permission::Platform];
-            let who = if is_platforms { &platform } else { &acme.owner };
-            calls.push(fill.call(&world.api, operation, who));
+            let who = if is_platforms { platform.clone() } else { fill.rightful(operation, &acme.owner) };
+            calls.push(fill.call(&world.api, operation, &who));
         }
         world.must(calls.len() >= 15, format!("operations that need the database, found {}", calls.len()))?;
         let before = acme.rows("products").await?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::world;
+use harness::stores::Database;
 use harness::world::{Stop, World};
 use suites_integration::{Business, EVERYTHING, Gives as _, refused};
 
@@ -257,13 +258,13 @@ fn only_an_owner_changes_the_plan(#[context] context: Context) {
             let answer = acme.by(&who, "subscription-set").json(body.clone()).send().await?;
             refused(&answer, 403, "forbidden")?;
         }
-        let stored = async |_: &_| {
+        let stored = async |_: &Database| {
             let expected = vec![json!({ "tier": "starter", "status": "active" })];
             world.equal("what is stored", subscription(world, &acme).await?, expected)
         };
         world.stored_rows("The plan is what it was", stored).await?;
         acme.subscribe(EVERYTHING).await?;
-        let stored = async |_: &_| {
+        let stored = async |_: &Database| {
             let expected = vec![json!({ "tier": EVERYTHING, "status": "active" })];
             world.equal("what is stored", subscription(world, &acme).await?, expected)
         };

@@ -93,7 +93,7 @@ fn many_requests_of_two_tenants_at_once_each_find_their_own(#[context] context: 
 }
 
 /// A request that goes wrong, in every way there is.
-fn failing<'w>(business: &Business<'w>) -> Result<Vec<(u16, Call)>, Stop> {
+fn failing(business: &Business<'_>) -> Result<Vec<(u16, Call)>, Stop> {
     let stranger = business.world().data.users().stranger("stranger")?;
     Ok(vec![
         (401, business.by(&harness::identity::Principal::anonymous(), "product-list")),

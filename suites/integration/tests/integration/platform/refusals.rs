@@ -85,6 +85,7 @@ async fn request_with(world: &World, faults: &[Fault]) -> Result<Call, Stop> {
         business.stand(json!({ "status": "suspended" })).await?;
     }
     if has(Trial) {
+        business.stand(json!({ "status": "trial" })).await?;
         world.data.tenants().end_trial(&business.tenant).await?;
     }
     let call = if has(Feature) {

@@ -6,7 +6,7 @@ use harness::stores::Session;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use suites_integration::Business;
+use suites_integration::{Business, Gives as _};
 
 use super::world;
 
@@ -38,7 +38,6 @@ async fn schema(acme: &Business<'_>) -> Result<String, Stop> {
 
 /// A tenant with a row in each of its tables.
 async fn furnished<'w>(world: &'w World, name: &str) -> Result<Business<'w>, Stop> {
-    use suites_integration::Gives as _;
     let acme = Business::open(world, name).await?;
     let product = acme.product("anvil", 100).await?;
     acme.sell(&acme.owner, &product, 1).gives(201).await?;
@@ -103,6 +102,9 @@ fn every_table_of_a_tenant_forces_row_level_security_and_is_not_the_applications
 #[rstest]
 fn the_application_role_is_nobody_in_particular(#[context] context: Context) {
     world(&context).tell(async |world| {
+        const CONNECTIONS: &str = "
+            SELECT DISTINCT usename::text AS role FROM pg_stat_activity
+            WHERE application_name = 'platform-service' AND datname = current_database()";
         const ROLE: &str = "
             SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS is_special,
                 rolcanlogin AS can_log_in,
@@ -119,9 +121,6 @@ fn the_application_role_is_nobody_in_particular(#[context] context: Context) {
         world.equal("what the role is", found, vec![expected])?;
 
         world.step("And it is the role that the service's connections are signed in as");
-        const CONNECTIONS: &str = "
-            SELECT DISTINCT usename::text AS role FROM pg_stat_activity
-            WHERE application_name = 'platform-service' AND datname = current_database()";
         let roles = world.database()?.rows(CONNECTIONS, &[]).await?;
         world.equal("roles at work", roles, vec![json!({ "role": role })])?;
         world.must(!acme.id.is_empty(), "a tenant")
@@ -192,9 +191,11 @@ fn what_all_tenants_share_shows_nothing_to_a_connection_without_a_seal(#[context
     world(&context).tell(async |world| {
         let acme = furnished(world, "acme").await?;
         let mut session = as_application(world).await?;
-        for told in ["", "SET app.org = '{org}'; SET app.user = '{user}'; SET app.tenant = '{id}'"] {
-            let told = told.replace("{org}", acme.org()).replace("{user}", &acme.owner.subject);
-            session.run(&told.replace("{id}", &acme.id)).await?;
+        for is_told in [false, true] {
+            for (name, value) in [("org", acme.org()), ("user", &acme.owner.subject), ("tenant", &acme.id)] {
+                let value = if is_told { value } else { "" };
+                session.run(&format!("SELECT set_config('app.{name}', '{value}', false)")).await?;
+            }
             for table in ["organisations", "memberships", "users", "tenants"] {
                 world.equal(table, count(&mut session, &format!("public.{table}")).await?, 0)?;
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use harness::identity::{Claims, Credential, Issuer, JwksMood, Principal};
 use harness::target::Secret;
+use harness::stores::Database;
 use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
@@ -169,7 +170,7 @@ fn twenty_first_requests_at_once_make_one_user(#[context] context: Context) {
             for answer in join_all(sent).await {
                 answer?.expect(200)?;
             }
-            let check = async |_: &_| {
+            let check = async |_: &Database| {
                 let users = users_of(world, &ann.subject).await?;
                 world.equal("users", users.len(), 1)?;
                 world.equal("the e-mail", &users[0]["email"], &json!(ann.email))

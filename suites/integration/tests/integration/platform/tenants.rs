@@ -10,6 +10,7 @@ use super::{Setup, stage, world};
 use harness::client::{Answer, Call};
 use harness::contract::SlotKind;
 use harness::leak::random_code;
+use harness::stores::Database;
 use harness::world::{Stop, World};
 use suites_integration::{Business, EVERYTHING, Gives as _, refused};
 
@@ -37,7 +38,7 @@ async fn tenants_of(world: &World, org: &str) -> Result<Vec<Value>, Stop> {
 fn a_tenant_has_a_schema_named_after_the_id_that_the_service_chose(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
-        let stored = async |database: &harness::stores::Database| {
+        let stored = async |database: &Database| {
             let tenants = tenants_of(world, acme.org()).await?;
             world.equal("tenants", tenants.len(), 1)?;
             world.equal("the id", &tenants[0]["id"], &json!(acme.id))?;
@@ -88,7 +89,7 @@ fn ten_at_once_make_one_tenant_with_one_schema(#[context] context: Context) {
             world.equal("made once and given nine times", (made, again), (1, 9))?;
             let ids = answers.iter().map(|answer| answer.text_at("/id")).collect::<Result<BTreeSet<_>, _>>()?;
             world.equal("ids", ids.len(), 1)?;
-            let stored = async |database: &harness::stores::Database| {
+            let stored = async |database: &Database| {
                 world.equal("tenants", tenants_of(world, acme.org()).await?.len(), 1)?;
                 world.equal("schemas", database.schemas_of(&[acme.org()]).await?.len(), 1)
             };
@@ -128,7 +129,7 @@ fn a_tenant_that_was_deleted_leaves_no_schema_and_begins_anew(#[context] context
         let old = schemas().await?;
         acme.owner("tenant-delete").gives(204).await?;
         refused(&acme.by(&viewer, "product-list").send().await?, 404, "no-tenant")?;
-        let check = async |_: &_| {
+        let check = async |_: &Database| {
             world.equal("tenants", tenants_of(world, acme.org()).await?.len(), 0)?;
             let all = catalogue(world).await?;
             let is_left = all.iter().any(|row| old.iter().any(|schema| row["schema"] == json!(schema)));
