@@ -4,6 +4,7 @@ use harness::client::{Answer, Call};
 use harness::contract::{Place, SlotKind};
 use harness::data::Tenant;
 use harness::identity::Principal;
+use harness::leak::random_code;
 use harness::world::{Stop, World};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -77,7 +78,8 @@ impl<'w> Business<'w> {
 
     /// What makes the tenant of an organisation that has none.
     pub fn opening(&self, tier: &str) -> Result<Call, Stop> {
-        let slug = format!("t-{}", self.tenant.key).to_lowercase();
+        // Another each time: of several who ask at once it is not the slug that keeps all but one from it.
+        let slug = format!("t-{}-{}", self.tenant.key, random_code(6)).to_lowercase();
         let body = json!({ "name": self.tenant.name, "slug": slug, "clerkOrgId": self.org(), "tier": tier });
         Ok(self.platform("tenant-create")?.json(body))
     }

@@ -146,12 +146,15 @@ fn the_platforms_stories_pass_against_a_url_and_its_log_keeps_what_is_secret() {
         let is_inside = request["route"] == "/api/products" && request["status"] == 200;
         assert!(!is_inside || (has("tenant_id") && has("user")), "the tenant of {request}");
     }
-    let tenants: BTreeSet<&str> = requests.iter().filter_map(|request| request["tenant_id"].as_str()).collect();
+    let tenants: BTreeSet<&str> =
+        requests.iter().filter_map(|request| request["tenant_id"].as_str()).collect();
     assert!(tenants.len() > 100, "each tenant is told apart, found {}", tenants.len());
 
     let log = std::fs::read_to_string(&service.log).unwrap();
     let (own, admin) = (service.database.url(), service.database.admin_url());
-    for secret in [password(own.reveal()), password(admin.reveal()), "postgres://", "Bearer ", "eyJ", "@watertight"] {
+    for secret in
+        [password(own.reveal()), password(admin.reveal()), "postgres://", "Bearer ", "eyJ", "@watertight"]
+    {
         assert!(!log.contains(secret), "{secret:?} in the log");
     }
 }

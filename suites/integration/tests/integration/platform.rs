@@ -11,6 +11,7 @@ mod outage;
 mod plans;
 mod pooling;
 mod refusals;
+mod roles;
 mod row_security;
 mod sign_in;
 mod tenants;

@@ -214,7 +214,10 @@ fn of_many_changes_and_denials_at_once_each_has_its_event_once(#[context] contex
         let mut sent = Vec::new();
         for answer in join_all(calls.map(Call::send)).await {
             let answer = answer?;
-            world.must([201, 403, 404].contains(&answer.status), format!("an answer, found {}", answer.status))?;
+            world.must(
+                [201, 403, 404].contains(&answer.status),
+                format!("an answer, found {}", answer.status),
+            )?;
             sent.push(answer.exchange.id.clone());
         }
 

@@ -3,8 +3,8 @@
 use harness::client::Answer;
 use harness::contract::SlotKind;
 use harness::identity::Credential;
-use harness::target::Secret;
 use harness::stores::Database;
+use harness::target::Secret;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::json;
@@ -46,7 +46,8 @@ async fn refused_and_nothing_stored(world: &World, acme: &Business<'_>, answer: 
 fn scenario_02_a_request_without_authorization_is_401(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
-        let answer = world.api.call("product-create").org(acme.org()).json(json!({ "name": "x", "priceCents": 1 }));
+        let answer =
+            world.api.call("product-create").org(acme.org()).json(json!({ "name": "x", "priceCents": 1 }));
         let answer = answer.send().await?;
         refused(&answer, 401, "unauthorized")?;
         world.equal("the challenge", answer.header("www-authenticate"), "Bearer")?;
@@ -87,11 +88,16 @@ fn scenario_04_a_request_that_names_no_organisation_is_400(#[context] context: C
 fn scenario_05_whoever_is_no_member_of_the_organisation_gets_403(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
-        let stranger = world.data.users().stranger("stranger")?;
-        let create = acme.by(&stranger, "product-create").json(json!({ "name": "x", "priceCents": 1 }));
-        let answer = create.send().await?;
-        refused(&answer, 403, "not-a-member")?;
-        refused_and_nothing_stored(world, &acme, &answer).await
+        let nobody = world.data.users().stranger("stranger")?;
+        // Who owns another organisation is as much a stranger here as who belongs to none.
+        let elsewhere = Business::open(world, "globex").await?.owner;
+        for stranger in [&nobody, &elsewhere] {
+            let create = acme.by(stranger, "product-create").json(json!({ "name": "x", "priceCents": 1 }));
+            let answer = create.send().await?;
+            refused(&answer, 403, "not-a-member")?;
+            refused_and_nothing_stored(world, &acme, &answer).await?;
+        }
+        Ok(())
     });
 }
 
@@ -129,9 +135,7 @@ fn scenario_08_the_first_login_makes_the_user(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
         let ann = acme.member("viewer").await?;
-        let users = async || -> Result<usize, Stop> {
-            Ok(users_of(world, &ann.subject).await?.len())
-        };
+        let users = async || -> Result<usize, Stop> { Ok(users_of(world, &ann.subject).await?.len()) };
         world.equal("before", users().await?, 0)?;
         acme.by(&ann, "product-list").gives(200).await?;
         world.equal("after", users().await?, 1)?;
@@ -186,7 +190,8 @@ async fn not_in_plan(world: &World, acme: &Business<'_>, operation: &str) -> Res
         let answer = acme.by(&who, operation).send().await?;
         refused(&answer, 403, "not-in-plan")?;
         let upgrade = answer.text_at("/upgradeUrl")?;
-        world.must(upgrade.starts_with("https://"), format!("the address of the upgrade, found {upgrade}"))?;
+        world
+            .must(upgrade.starts_with("https://"), format!("the address of the upgrade, found {upgrade}"))?;
     }
     Ok(())
 }
@@ -218,9 +223,11 @@ fn scenario_13_an_administrator_creates_a_product(#[context] context: Context) {
         let create = acme.by(&admin, "product-create").json(json!({ "name": "anvil", "priceCents": 4_200 }));
         let made = create.gives(201).await?;
         world.equal("the price", &made.json()["priceCents"], &json!(4_200))?;
-        world.equal("what a viewer sees", acme.names_seen_by(&acme.member("viewer").await?).await?, vec![
-            "anvil".to_owned(),
-        ])?;
+        world.equal(
+            "what a viewer sees",
+            acme.names_seen_by(&acme.member("viewer").await?).await?,
+            vec!["anvil".to_owned()],
+        )?;
         world
             .stored_rows("One row, with this id", async |_| {
                 let rows = acme.rows("products").await?;
@@ -288,7 +295,9 @@ async fn sees_its_own_alone(world: &World, first: &str, second: &str) -> Result<
     let products = ours.owner("product-list").items().await?;
     world.equal("sales", sales.len(), 1)?;
     world.equal("of what", &sales[0]["productId"], &products[0]["id"])?;
-    for operation in ["product-list", "sale-list", "dashboard-get", "member-list", "audit-list", "report-advanced"] {
+    for operation in
+        ["product-list", "sale-list", "dashboard-get", "member-list", "audit-list", "report-advanced"]
+    {
         let body = ours.owner(operation).gives(200).await?.body;
         for foreign in [theirs.org(), &theirs.id, &theirs.owner.subject, &theirs.tenant.key.to_string()] {
             world.must(!body.contains(foreign), format!("nothing of {second} in {operation}"))?;
@@ -311,7 +320,11 @@ fn scenario_17_tenant_b_sees_its_own_data_alone(#[context] context: Context) {
         let first = Business::open(world, "tenant-a").await?;
         first.product("there before", 100).await?;
         sees_its_own_alone(world, "tenant-b", "tenant-c").await?;
-        world.equal("what the first has", first.names_seen_by(&first.owner).await?, vec!["there before".to_owned()])
+        world.equal(
+            "what the first has",
+            first.names_seen_by(&first.owner).await?,
+            vec!["there before".to_owned()],
+        )
     });
 }
 
@@ -324,7 +337,8 @@ fn scenario_18_tenant_a_gets_404_for_what_is_tenant_bs(#[context] context: Conte
         let foreign = globex.product("reactor", 100).await?;
         for operation in ["product-get", "product-update", "product-delete"] {
             let call = acme.owner(operation).slot(SlotKind::Product, &foreign);
-            let call = if operation == "product-update" { call.json(json!({ "name": "mine" })) } else { call };
+            let call =
+                if operation == "product-update" { call.json(json!({ "name": "mine" })) } else { call };
             refused(&call.send().await?, 404, "not-found")?;
         }
         refused(&acme.sell(&acme.owner, &foreign, 1).send().await?, 404, "not-found")?;

@@ -23,7 +23,8 @@ async fn twins(world: &World) -> Result<(Business<'_>, Business<'_>), Stop> {
         for name in ["anvil", "magnet", "rocket"] {
             business.product(name, 1_000).await?;
         }
-        let anvil = business.owner("product-list").items().await?[0]["id"].as_str().unwrap_or_default().to_owned();
+        let anvil =
+            business.owner("product-list").items().await?[0]["id"].as_str().unwrap_or_default().to_owned();
         for _ in 0..sold {
             business.sell(&business.owner, &anvil, 2).gives(201).await?;
         }
@@ -128,7 +129,11 @@ fn a_list_of_people_names_its_own_alone(
         let (one, other) = twins(world).await?;
         let both = other.join(&one.member("admin").await?, "member").await?;
         for (business, foreign) in [(&one, &other), (&other, &one)] {
-            business.owner("product-create").json(json!({ "name": "more", "priceCents": 1 })).gives(201).await?;
+            business
+                .owner("product-create")
+                .json(json!({ "name": "more", "priceCents": 1 }))
+                .gives(201)
+                .await?;
             let items = business.owner(operation).query("limit", &100).items().await?;
             let people: BTreeSet<&str> = items.iter().filter_map(|item| item[member].as_str()).collect();
             world.must(people.contains(business.owner.subject.as_str()), "its owner is among them")?;

@@ -57,7 +57,10 @@ async fn walk(page: impl Fn() -> Call) -> Result<Vec<Vec<Value>>, Stop> {
 #[case::three(Some(3))]
 #[case::as_many_as_it_likes(None)]
 #[case::a_hundred(Some(100))]
-fn a_list_walked_page_by_page_shows_everything_once(#[context] context: Context, #[case] limit: Option<usize>) {
+fn a_list_walked_page_by_page_shows_everything_once(
+    #[context] context: Context,
+    #[case] limit: Option<usize>,
+) {
     world(&context).tell(async |world| {
         let acme = crowded(world).await?;
         for (operation, id) in LISTS.into_iter().chain([("forecast-list", "month")]) {
@@ -71,7 +74,8 @@ fn a_list_walked_page_by_page_shows_everything_once(#[context] context: Context,
             world.must(full.iter().all(|page| page.len() == size), format!("full pages of {operation}"))?;
             world.must((1..=size).contains(&last.len()), format!("a last page of {operation}"))?;
             let items: Vec<&Value> = pages.iter().flatten().collect();
-            world.must(items.len() >= MANY, format!("{MANY} or more in {operation}, found {}", items.len()))?;
+            world
+                .must(items.len() >= MANY, format!("{MANY} or more in {operation}, found {}", items.len()))?;
             let known = |item: &Value| format!("{} {}", item["productId"], item[id]);
             let mut once: Vec<String> = items.iter().map(|item| known(item)).collect();
             once.sort();

@@ -291,11 +291,9 @@ fn a_role_without_a_meaning_permits_nothing(#[context] context: Context) {
         let product = acme.product("anvil", 1).await?;
         for role in ["superuser", "", "OWNER", "owner "] {
             world.data.tenants().set_role(&acme.tenant, &ann, role).await?;
-            for call in [
-                acme.by(&ann, "product-list"),
-                acme.by(&ann, "audit-list"),
-                acme.sell(&ann, &product, 1),
-            ] {
+            for call in
+                [acme.by(&ann, "product-list"), acme.by(&ann, "audit-list"), acme.sell(&ann, &product, 1)]
+            {
                 refused(&call.send().await?, 403, "forbidden")?;
             }
         }
@@ -327,8 +325,11 @@ fn whoever_is_no_member_looks_absent_to_those_who_manage(#[context] context: Con
         for operation in ["member-role-set", "member-remove"] {
             let ask = async |user: &Principal| {
                 let call = acme.owner(operation).user(&user.subject);
-                let call =
-                    if operation == "member-role-set" { call.json(json!({ "role": "viewer" })) } else { call };
+                let call = if operation == "member-role-set" {
+                    call.json(json!({ "role": "viewer" }))
+                } else {
+                    call
+                };
                 Ok::<_, Stop>(suites_integration::seen(&call.send().await?))
             };
             let absent = ask(&nobody).await?;

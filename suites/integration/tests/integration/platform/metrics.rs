@@ -46,7 +46,8 @@ fn a_route_is_counted_under_its_template(#[context] context: Context) {
         let labels = [("tenant_id", acme.id.as_str()), ("route", "/api/products/{id}"), ("status", "200")];
         world.equal("requests for one product", counted.of("tenant_requests_total", &labels), 1.0)?;
         let routes = counted.values("tenant_requests_total", "route");
-        let is_bounded = routes.iter().all(|route| !route.contains(&product) && !route.contains("watertight"));
+        let is_bounded =
+            routes.iter().all(|route| !route.contains(&product) && !route.contains("watertight"));
         world.must(is_bounded, "no id in a route")
     });
 }
@@ -166,7 +167,9 @@ fn metrics_hold_no_name_of_anybody_and_no_secret(#[context] context: Context) {
         let token = acme.owner.credential.header()?;
         let token = token.as_ref().map_or("Bearer", |token| token.reveal());
         let email = acme.owner.email.as_str();
-        for hidden in [acme.org(), &acme.owner.subject, email, &acme.tenant.key.to_string(), token, "postgres://"] {
+        for hidden in
+            [acme.org(), &acme.owner.subject, email, &acme.tenant.key.to_string(), token, "postgres://"]
+        {
             world.must(!text.contains(hidden), format!("no {hidden} in the metrics"))?;
         }
         Ok(())
@@ -178,7 +181,8 @@ fn metrics_hold_no_name_of_anybody_and_no_secret(#[context] context: Context) {
 fn the_public_listener_has_no_metrics(#[context] context: Context) {
     world(&context).tell(async |world| {
         let base = world.system.target.base_url.clone();
-        let documented = world.system.contract.operations().any(|operation| operation.path.contains("metrics"));
+        let documented =
+            world.system.contract.operations().any(|operation| operation.path.contains("metrics"));
         world.must(!documented, "no route to metrics in the document")?;
         let client = reqwest::Client::builder().no_proxy().build();
         let client = client.map_err(|error| Stop::error(error.to_string()))?;
@@ -200,6 +204,10 @@ async fn health(world: &World) -> Result<(u16, Value), Stop> {
 fn health_in_detail_says_that_the_database_answers(#[context] context: Context) {
     world(&context).tell(async |world| {
         let (status, detail) = health(world).await?;
-        world.equal("health", (status, &detail["status"], &detail["store"]), (200, &json!("ok"), &json!(true)))
+        world.equal(
+            "health",
+            (status, &detail["status"], &detail["store"]),
+            (200, &json!("ok"), &json!(true)),
+        )
     });
 }

@@ -14,8 +14,8 @@ use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use tokio::sync::MutexGuard;
 use suites_integration::{Business, Counted, internal, refused};
+use tokio::sync::MutexGuard;
 
 use super::{Setup, stage};
 
@@ -46,7 +46,8 @@ fn own_database() -> Setup {
 
 /// The story's own database server.
 async fn server(embedded: &Embedded) -> Result<MutexGuard<'_, Cluster>, Stop> {
-    let cluster = embedded.cluster.as_ref().ok_or_else(|| Stop::error("this stage has no cluster of its own"))?;
+    let cluster =
+        embedded.cluster.as_ref().ok_or_else(|| Stop::error("this stage has no cluster of its own"))?;
     Ok(cluster.lock().await)
 }
 
@@ -140,7 +141,10 @@ fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context:
             told_to_come_again(world, &answer?)?;
         }
         let took = start.elapsed();
-        world.must(took < LONGEST_ANSWER, format!("an answer within {LONGEST_ANSWER:?}, the last took {took:?}"))?;
+        world.must(
+            took < LONGEST_ANSWER,
+            format!("an answer within {LONGEST_ANSWER:?}, the last took {took:?}"),
+        )?;
         world.equal("health in detail", internal(world, "/health").await?.0, 503)?;
         world.api.call("health").send().await?.expect(200)?;
         let anonymous = acme.by(&harness::identity::Principal::anonymous(), "product-list").send().await?;

@@ -40,9 +40,11 @@ fn a_plan_has_its_features(
 ) {
     world(&context).tell(async |world| {
         let acme = Business::open_on(world, "acme", tier).await?;
-        world.equal("forecasts and report", (has(&acme, FORECASTS).await?, has(&acme, REPORT).await?), (
-            forecasts, report,
-        ))?;
+        world.equal(
+            "forecasts and report",
+            (has(&acme, FORECASTS).await?, has(&acme, REPORT).await?),
+            (forecasts, report),
+        )?;
         // What every plan has.
         for operation in ["product-list", "sale-list", "dashboard-get", "member-list", "audit-list"] {
             acme.owner(operation).gives(200).await?;

@@ -194,7 +194,8 @@ fn after_a_client_has_hung_up_the_next_tenant_finds_its_own(
             .await?;
             is_at_home(world, &globex).await?;
         }
-        let abandoned = acme.rows("products").await?.iter().filter(|row| row["name"] == json!("abandoned")).count();
+        let abandoned =
+            acme.rows("products").await?.iter().filter(|row| row["name"] == json!("abandoned")).count();
         let events = acme.rows("audit").await?.len() - before;
         world.equal("what was abandoned is whole or not there: events for products", events, abandoned)
     });

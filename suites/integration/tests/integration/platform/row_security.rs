@@ -68,13 +68,19 @@ async fn denied(session: &mut Session, statement: &str) -> Result<(), Stop> {
             let said = error.to_string();
             let is_denial = WANT_OF_RIGHT.iter().any(|words| said.contains(words))
                 || said.contains("would be affected by row-level security policy");
-            if is_denial { Ok(()) } else { Err(Stop::fail(format!("'{statement}' to be denied, found: {said}"))) }
+            if is_denial {
+                Ok(())
+            } else {
+                Err(Stop::fail(format!("'{statement}' to be denied, found: {said}")))
+            }
         }
     }
 }
 
 #[rstest]
-fn every_table_of_a_tenant_forces_row_level_security_and_is_not_the_applications(#[context] context: Context) {
+fn every_table_of_a_tenant_forces_row_level_security_and_is_not_the_applications(
+    #[context] context: Context,
+) {
     world(&context).tell(async |world| {
         const LOOK: &str = "
             SELECT n.nspname || '.' || c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
@@ -226,13 +232,17 @@ fn what_all_tenants_share_shows_nothing_to_a_connection_without_a_seal(#[context
 #[case::making_a_table_for_all("CREATE TABLE public.mine (id int)")]
 #[case::making_a_table_of_the_tenants("CREATE TABLE {schema}.mine (id int)")]
 #[case::making_a_temporary_table("CREATE TEMPORARY TABLE products (id int)")]
-#[case::replacing_the_seal("CREATE OR REPLACE FUNCTION platform.sealed(setting text) RETURNS text LANGUAGE sql AS 'SELECT 1::text'")]
+#[case::replacing_the_seal(
+    "CREATE OR REPLACE FUNCTION platform.sealed(setting text) RETURNS text LANGUAGE sql AS 'SELECT 1::text'"
+)]
 #[case::changing_the_log("UPDATE {schema}.audit SET actor = 'nobody'")]
 #[case::shortening_the_log("DELETE FROM {schema}.audit")]
 #[case::making_a_role("CREATE ROLE mine")]
 #[case::making_more_of_itself("ALTER ROLE {role} BYPASSRLS")]
 #[case::giving_itself_rights("GRANT ALL ON {schema}.audit TO {role}; DELETE FROM {schema}.audit")]
-#[case::making_a_tenant_for_nobody("SELECT platform.create_tenant(gen_random_uuid(), 'tenant_mine', 'x', 'mine', 'starter')")]
+#[case::making_a_tenant_for_nobody(
+    "SELECT platform.create_tenant(gen_random_uuid(), 'tenant_mine', 'x', 'mine', 'starter')"
+)]
 #[case::laying_out_a_schema("SELECT platform.lay_out(gen_random_uuid(), 'tenant_mine')")]
 #[case::choosing_the_plan_of_all("UPDATE public.plans SET features = '{ai_forecasting}'")]
 #[case::reading_files("SELECT pg_read_file('postgresql.conf')")]
@@ -251,7 +261,8 @@ fn what_the_application_role_may_not_do(#[context] context: Context, #[case] sta
         let sealed = world.data.tenants().seal("tenant", &acme.id).await?;
         session.run(&format!("SET app.tenant = '{sealed}'")).await?;
         let schema = format!("\"{}\"", schema(&acme).await?);
-        let statement = statement.replace("{schema}", &schema).replace("{owner}", &owner).replace("{role}", &role);
+        let statement =
+            statement.replace("{schema}", &schema).replace("{owner}", &owner).replace("{role}", &role);
         denied(&mut session, &statement).await
     });
 }

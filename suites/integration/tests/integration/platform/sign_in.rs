@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use harness::identity::forge::Forgery;
 use harness::identity::{Claims, Credential, Issuer, JwksMood, Principal};
-use harness::target::Secret;
 use harness::stores::Database;
+use harness::target::Secret;
 use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
@@ -89,6 +90,24 @@ fn a_token_is_not_believed_that_is(#[context] context: Context, #[case] wrong: W
             })
             .await?;
         acme.owner("product-list").gives(200).await?;
+        Ok(())
+    });
+}
+
+#[rstest]
+fn every_forged_token_is_401(#[context] context: Context) {
+    world(&context).tell(async |world| {
+        let acme = Business::open(world, "acme").await?;
+        let issuer = issuer(world)?;
+        let claims = issuer.claims(&acme.owner.subject, &acme.owner.email);
+        for forgery in Forgery::of_style(issuer.style) {
+            let credential = match forgery.header(issuer, &claims)? {
+                Some(header) => Credential::Verbatim(Secret::new(header)),
+                None => Credential::None,
+            };
+            let answer = acme.owner("product-list").credential(credential).send().await?;
+            world.must(answer.status == 401, format!("401 for {}, found {}", forgery.id, answer.status))?;
+        }
         Ok(())
     });
 }
@@ -281,7 +300,8 @@ fn unknown_keys_cause_one_fetch_and_not_one_each(#[context] context: Context) {
         }
         let fetches = jwks.fetches() - before;
         let most = 1 + start.elapsed().as_secs() / UNKNOWN_EVERY;
-        world.must(fetches <= most, format!("at most {most} fetches for 20 unknown keys, found {fetches}"))?;
+        world
+            .must(fetches <= most, format!("at most {most} fetches for 20 unknown keys, found {fetches}"))?;
         acme.owner("product-list").gives(200).await?;
         Ok(())
     });

@@ -65,8 +65,7 @@ fn asking_again_gives_the_same_tenant_and_changes_nothing(#[context] context: Co
         acme.product("anvil", 1).await?;
         let before = tenants_of(world, acme.org()).await?;
         for (name, tier) in [(acme.tenant.name.clone(), "starter"), ("another name".to_owned(), EVERYTHING)] {
-            let body =
-                json!({ "name": name, "slug": fresh("s"), "clerkOrgId": acme.org(), "tier": tier });
+            let body = json!({ "name": name, "slug": fresh("s"), "clerkOrgId": acme.org(), "tier": tier });
             let again = acme.platform("tenant-create")?.json(body).gives(200).await?;
             world.equal("the id", again.text_at("/id")?, acme.id.clone())?;
             world.equal("the plan", again.text_at("/tier")?.as_str(), "starter")?;
@@ -87,7 +86,8 @@ fn ten_at_once_make_one_tenant_with_one_schema(#[context] context: Context) {
             let made = answers.iter().filter(|answer| answer.status == 201).count();
             let again = answers.iter().filter(|answer| answer.status == 200).count();
             world.equal("made once and given nine times", (made, again), (1, 9))?;
-            let ids = answers.iter().map(|answer| answer.text_at("/id")).collect::<Result<BTreeSet<_>, _>>()?;
+            let ids =
+                answers.iter().map(|answer| answer.text_at("/id")).collect::<Result<BTreeSet<_>, _>>()?;
             world.equal("ids", ids.len(), 1)?;
             let stored = async |database: &Database| {
                 world.equal("tenants", tenants_of(world, acme.org()).await?.len(), 1)?;
@@ -107,11 +107,13 @@ fn two_organisations_that_want_one_slug_at_once_do_not_both_get_it(#[context] co
         let globex = Business::before_it_opens(world, "globex").await?;
         let slug = fresh("s");
         let wanting = |business: &Business<'_>| {
-            let body = json!({ "name": "one", "slug": slug, "clerkOrgId": business.org(), "tier": "starter" });
+            let body =
+                json!({ "name": "one", "slug": slug, "clerkOrgId": business.org(), "tier": "starter" });
             Ok::<_, Stop>(business.platform("tenant-create")?.json(body))
         };
         let both = join_all([wanting(&acme)?.send(), wanting(&globex)?.send()]).await;
-        let mut statuses = both.into_iter().map(|answer| Ok(answer?.status)).collect::<Result<Vec<_>, Stop>>()?;
+        let mut statuses =
+            both.into_iter().map(|answer| Ok(answer?.status)).collect::<Result<Vec<_>, Stop>>()?;
         statuses.sort_unstable();
         world.equal("the statuses", statuses, vec![201, 409])?;
         let count = tenants_of(world, acme.org()).await?.len() + tenants_of(world, globex.org()).await?.len();
@@ -163,7 +165,10 @@ async fn refused_or_harmless(world: &World, body: Value, org: &str) -> Result<()
         new.len() == 1 && name == format!("tenant{}", id.replace('-', "")),
         format!("one new schema, named after the id {id}, found {new:?}"),
     )?;
-    world.must(before.iter().all(|schema| after.contains(schema)), "every schema that was there is as it was")?;
+    world.must(
+        before.iter().all(|schema| after.contains(schema)),
+        "every schema that was there is as it was",
+    )?;
     world.equal("the organisation's tenants", tenants_of(world, org).await?.len(), 1)
 }
 
@@ -204,7 +209,11 @@ fn a_hostile_name_is_refused_or_harmless_as_that_of_a(#[context] context: Contex
             let org = body["clerkOrgId"].as_str().unwrap_or_default().to_owned();
             refused_or_harmless(world, body, &org).await?;
         }
-        world.equal("the neighbour", neighbour.names_seen_by(&neighbour.owner).await?, vec!["anvil".to_owned()])
+        world.equal(
+            "the neighbour",
+            neighbour.names_seen_by(&neighbour.owner).await?,
+            vec!["anvil".to_owned()],
+        )
     });
 }
 
@@ -238,7 +247,8 @@ fn a_slug_that_is_another_tenants_id_gets_a_schema_of_its_own(#[context] context
 fn a_tenant_that_cannot_be_is_refused(#[context] context: Context, #[case] change: Value) {
     world(&context).tell(async |world| {
         let acme = Business::before_it_opens(world, "acme").await?;
-        let mut body = json!({ "name": "x", "slug": fresh("s"), "clerkOrgId": acme.org(), "tier": "starter" });
+        let mut body =
+            json!({ "name": "x", "slug": fresh("s"), "clerkOrgId": acme.org(), "tier": "starter" });
         for (name, value) in change.as_object().into_iter().flatten() {
             body[name] = value.clone();
         }
