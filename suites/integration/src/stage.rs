@@ -7,14 +7,14 @@ use harness::host;
 use harness::system::System;
 use harness::world::{Stop, World};
 
-use crate::world::{About, path, shared, skip};
+use crate::world::{About, path, shared, stopped};
 
 /// A world in an embedded system of its own, for a story that disturbs: throttles the store, takes the keys away,
 /// uses up a limit, kills the database.
 #[derive(Debug)]
 pub struct Stage<E> {
     test: String,
-    place: Result<(World, E), String>,
+    place: Result<(World, E), Stop>,
 }
 
 /// What a stage stands on.
@@ -68,16 +68,16 @@ impl Stands for platform::Embedded {
 #[expect(clippy::panic, reason = "a test reports its failure to libtest by a panic")]
 pub fn stage<E: Stands>(module: &str, name: &str, case: Option<&str>, setup: E::Setup) -> Stage<E> {
     let test = path(module, name, case);
-    let place = |reason: String| Stage { test: test.clone(), place: Err(reason) };
-    if fixtures::target_file().is_some() {
-        let why = "it disturbs, so it needs a system of its own: only the embedded target gives one";
-        return place(why.to_owned());
-    }
-    let suite = match shared(E::ABOUT) {
-        Ok(Ok((_, suite))) => suite,
-        Ok(Err(absent)) => return place(absent),
+    let none = |stop: Stop| Stage { test: test.clone(), place: Err(stop) };
+    let (selected, suite) = match shared(E::ABOUT) {
+        Ok(Ok((selected, suite))) => (selected, suite),
+        Ok(Err(absent)) => return none(Stop::skip(absent)),
         Err(error) => panic!("{error}"),
     };
+    if fixtures::target_file().is_some() {
+        let why = "it disturbs, so it needs a system of its own: only the embedded target gives one";
+        return none(E::ABOUT.must_fit(&selected.system).err().unwrap_or_else(|| Stop::skip(why)));
+    }
     let started = host::handle()
         .map_err(|error| error.to_string())
         .and_then(|runtime| runtime.block_on(E::start(setup)));
@@ -86,7 +86,7 @@ pub fn stage<E: Stands>(module: &str, name: &str, case: Option<&str>, setup: E::
             let world = World::new(embedded.system().clone(), suite.clone(), &test);
             Stage { test, place: Ok((world, embedded)) }
         }
-        Ok(Err(absent)) => place(absent),
+        Ok(Err(absent)) => none(Stop::skip(absent)),
         Err(error) => panic!("{error}"),
     }
 }
@@ -97,7 +97,7 @@ impl<E> Stage<E> {
     pub fn tell(self, story: impl AsyncFnOnce(&World, &E) -> Result<(), Stop>) {
         match self.place {
             Ok((world, embedded)) => world.tell(async |world| story(world, &embedded).await),
-            Err(reason) => skip(&self.test, &reason),
+            Err(stop) => stopped(&self.test, stop),
         }
     }
 }

@@ -33,12 +33,17 @@ impl About {
     }
 
     /// Whether a system that was given by a file is of this kind, as far as its contract tells.
-    fn is_kind_of(self, system: &System) -> bool {
+    pub(crate) fn must_fit(self, system: &System) -> Result<(), Stop> {
         let is_platform = system.contract.get("tenant-create").is_some();
-        match self {
+        let fits = match self {
             About::Access => system.contract.get("org-create").is_some() || !is_platform,
             About::Platform => is_platform,
+        };
+        if fits {
+            return Ok(());
         }
+        let reason = format!("the target is no system of the kind of '{}'", self.name());
+        Err(Stop { verdict: Verdict::Disabled, reason })
     }
 }
 
@@ -90,7 +95,7 @@ pub(crate) fn shared(about: About) -> Result<Result<&'static Shared, String>, &'
 #[derive(Debug)]
 pub struct Scene {
     test: String,
-    place: Result<World, String>,
+    place: Result<World, Stop>,
 }
 
 /// The scene of the test that `module` and `name` name (`integration::invitations`, the function). A test told
@@ -104,15 +109,10 @@ pub fn world(about: About, module: &str, name: &str, case: Option<&str>) -> Scen
     let test = path(module, name, case);
     let place = match shared(about) {
         Ok(Ok((selected, suite))) => Ok(World::new(selected.system.clone(), suite.clone(), &test)),
-        Ok(Err(absent)) => Err(absent),
+        Ok(Err(absent)) => Err(Stop::skip(absent)),
         Err(error) => panic!("{error}"),
     };
-    let place = place.and_then(|world| {
-        if about.is_kind_of(&world.system) {
-            return Ok(world);
-        }
-        Err(format!("the target is no system of the kind of '{}'", about.name()))
-    });
+    let place = place.and_then(|world: World| about.must_fit(&world.system).map(|()| world));
     Scene { test, place }
 }
 
@@ -126,21 +126,21 @@ impl Scene {
     pub fn tell(self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) {
         match self.place {
             Ok(world) => world.tell(story),
-            Err(reason) => skip(&self.test, &reason),
+            Err(stop) => stopped(&self.test, stop),
         }
     }
 }
 
-/// What libtest cannot: the record says that the test was skipped, and why.
+/// What libtest cannot: the record says that the test was not told, and why.
 #[expect(clippy::panic, reason = "a test reports its failure to libtest by a panic")]
-pub(crate) fn skip(test: &str, reason: &str) {
-    println!("{}: {reason}", Verdict::Skip);
+pub(crate) fn stopped(test: &str, stop: Stop) {
+    println!("{}: {}", stop.verdict, stop.reason);
     // Stories of one kind are skipped because of the other's target, if that is the one there is.
     let there = [About::Access, About::Platform].into_iter().find_map(|about| shared(about).ok()?.ok());
     let Some((_, suite)) = there else { return };
     let recorded = suite.enter().and_then(|()| suite.started(test));
     let recorded = recorded
-        .and_then(|()| suite.ended(test, Instant::now(), &Outcome::because(Verdict::Skip, reason)))
+        .and_then(|()| suite.ended(test, Instant::now(), &Outcome::because(stop.verdict, stop.reason)))
         .and_then(|()| suite.leave());
     if let Err(error) = recorded {
         panic!("{error}");
