@@ -278,14 +278,14 @@ impl Api {
     /// asserts.
     pub fn record_leak(&self, leak: &Leak, exchange: &Exchange) -> Result<(), RunError> {
         self.inner.leaked.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.id.clone());
-        let operation = &exchange.operation;
+        let (operation, target) = (&exchange.operation, &self.inner.connection.target.name);
         let finding = Finding {
-            id: format!("leak-{operation}-{}-{}", exchange.principal, leak.kind),
+            id: format!("{target}.leak-{operation}-{}-{}", exchange.principal, leak.kind),
             title: format!("{operation} shows a {} of another tenant to {}", leak.kind, exchange.principal),
             check: format!("leak/{operation}/{}", exchange.principal),
             suite: self.inner.suite.clone(),
             operation: operation.clone(),
-            target: self.inner.connection.target.name.clone(),
+            target: target.clone(),
             severity: Severity::High,
             cwe: 639,
             owasp: "API1".to_owned(),

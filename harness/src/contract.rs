@@ -32,6 +32,9 @@ pub enum Effect {
 pub enum Visibility {
     /// What is foreign must look absent.
     Hidden,
+    /// Whoever is no member of the organisation that the request names is forbidden to enter, whether or not it
+    /// exists; inside, what is foreign must look absent.
+    Guarded,
     /// Existence is no secret.
     Public,
 }

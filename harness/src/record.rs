@@ -31,6 +31,8 @@ pub enum Record {
     Load(Box<LoadResult>),
     /// The result of running the suites against one seeded weakness.
     Weakness(WeaknessResult),
+    /// A target that was asked for and is not there.
+    Absent(Absent),
     /// The suite's process reached its end.
     SuiteEnded(SuiteEnded),
 }
@@ -67,11 +69,13 @@ pub struct SuiteEnded {
 }
 
 /// A test began.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Started {
     /// The suite's name.
     pub suite: String,
-    /// The test's path, `module::test` or `class/operation/case`. Unique within its suite.
+    /// The target's name.
+    pub target: String,
+    /// The test's path, `module::test` or `class/operation/case`. Unique within its suite and target.
     pub test: String,
 }
 
@@ -80,6 +84,8 @@ pub struct Started {
 pub struct Ended {
     /// The suite's name.
     pub suite: String,
+    /// The target's name.
+    pub target: String,
     /// The test's path, as in [`Started`].
     pub test: String,
     /// The conclusion.
@@ -296,6 +302,8 @@ pub struct Threshold {
 /// What the suites made of one seeded weakness.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WeaknessResult {
+    /// The target's name.
+    pub target: String,
     /// The weakness's id in the catalogue; `none` for the run against the clean service.
     pub id: String,
     /// The generated family it belongs to; absent for a named one.
@@ -313,4 +321,13 @@ pub struct WeaknessResult {
     pub killed: bool,
     /// Wall time, seconds.
     pub seconds: f64,
+}
+
+/// A target that was asked for and is not there: nothing is known of it, which is no pass.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Absent {
+    /// The target's name.
+    pub target: String,
+    /// What it lacks, and how to get it.
+    pub reason: String,
 }

@@ -128,6 +128,11 @@ impl Suite {
         &self.name
     }
 
+    /// The name of the target it runs against.
+    pub fn target(&self) -> &str {
+        &self.started.target
+    }
+
     /// The run it belongs to.
     pub fn run(&self) -> &'static Run {
         self.run
@@ -140,13 +145,18 @@ impl Suite {
 
     /// A test begins.
     pub fn started(&self, test: &str) -> Result<(), RunError> {
-        self.record(&Record::Started(Started { suite: self.name.clone(), test: test.to_owned() }))
+        self.record(&Record::Started(Started {
+            suite: self.name.clone(),
+            target: self.target().to_owned(),
+            test: test.to_owned(),
+        }))
     }
 
     /// A test ended.
     pub fn ended(&self, test: &str, start: Instant, outcome: &Outcome) -> Result<(), RunError> {
         self.record(&Record::Ended(Ended {
             suite: self.name.clone(),
+            target: self.target().to_owned(),
             test: test.to_owned(),
             verdict: outcome.verdict,
             reason: outcome.reason.clone(),

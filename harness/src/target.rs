@@ -165,6 +165,8 @@ pub struct Target {
     pub capabilities: BTreeSet<Capability>,
     /// Which statuses refuse.
     pub denials: Denials,
+    /// It runs in this process: it ends with it, and so does everything in it.
+    pub embedded: bool,
     /// Nothing may be written: operations whose effect is not `read` are refused before they are sent.
     pub read_only: bool,
     /// Bounds on what is sent.
@@ -200,6 +202,7 @@ impl Target {
             openapi: "/openapi.json".to_owned(),
             capabilities: BTreeSet::new(),
             denials: Denials::default(),
+            embedded: false,
             read_only: false,
             limits: Limits::default(),
             consent: BTreeSet::new(),

@@ -64,6 +64,10 @@ pub(crate) fn sentences(report: &RunReport) -> Vec<String> {
     if counts.skip > 0 {
         parts.push(format!("{} skipped for want of a capability.", plural(counts.skip, "check")));
     }
+    for absent in &report.absent {
+        let (target, reason) = (line(&absent.target), line(&absent.reason));
+        parts.push(format!("{target} was skipped: {}.", reason.trim_end_matches('.')));
+    }
     if report.partial {
         parts.push("A process did not reach its end, so the run is incomplete.".to_owned());
     }

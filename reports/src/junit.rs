@@ -1,4 +1,5 @@
-//! `junit.xml`: every test, threshold and weakness as a case, for the tools that read nothing else.
+//! `junit.xml`: every test, threshold and weakness as a case, for the tools that read nothing else. A target that
+//! is not there is a case that was skipped.
 
 use std::time::Duration;
 
@@ -14,6 +15,14 @@ pub fn junit(report: &RunReport) -> Result<String, ReportError> {
     xml.set_time(seconds(report.seconds));
     for suite in &report.suites {
         xml.add_test_suite(test_suite(report, suite));
+    }
+    for absent in &report.absent {
+        let name = text(&absent.target);
+        let mut suite = TestSuite::new(name.clone());
+        let mut case = TestCase::new("the target is there", status(Verdict::Skip, Some(&absent.reason)));
+        case.set_classname(name);
+        suite.add_test_case(case);
+        xml.add_test_suite(suite);
     }
     Ok(xml.to_string()?)
 }
@@ -41,7 +50,7 @@ fn test_suite(report: &RunReport, suite: &Suite) -> TestSuite {
         }
     }
     let weaknesses = report.weaknesses.iter().filter(|weakness| {
-        weakness.suite == suite.suite && weakness.target == suite.target && !recorded(&weakness.result.id)
+        weakness.suite == suite.suite && weakness.target() == suite.target && !recorded(&weakness.result.id)
     });
     for weakness in weaknesses {
         let result = &weakness.result;

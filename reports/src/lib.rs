@@ -30,7 +30,7 @@ pub use markdown::summary;
 pub use merge::merge;
 pub use page::page;
 pub use report::{Counts, Load, RunReport, Suite, Test, Weakness};
-pub use run_json::{FindingEntry, RunJson, SuiteEntry, WeaknessesEntry, run_json};
+pub use run_json::{FindingEntry, RunJson, SuiteEntry, TargetWeaknessesEntry, WeaknessesEntry, run_json};
 pub use terminal::terminal_summary;
 pub use write::{Rendered, render_all};
 

@@ -7,6 +7,7 @@ use harness::verdict::Exit;
 
 use crate::conclusion::{headline, reproduce, sentence, shell_word};
 use crate::report::RunReport;
+use crate::run_json::weaknesses_by_target;
 use crate::text::{duration, line, plural, short, word};
 
 /// Longer lists are cut, and say so: a job page has a limit, and a reader too.
@@ -28,10 +29,11 @@ pub fn summary(report: &RunReport) -> String {
     );
     let _ = writeln!(
         out,
-        "Run {}, seed {}, {}, target {}.\n",
+        "Run {}, seed {}, {}, {} {}.\n",
         code(&report.run),
         code(&report.seed.to_string()),
         duration(report.seconds),
+        if report.targets.len() == 1 { "target" } else { "targets" },
         report.targets.iter().map(|target| escaped(target)).collect::<Vec<_>>().join(", "),
     );
     suites(&mut out, report);
@@ -144,19 +146,22 @@ fn weaknesses(out: &mut String, report: &RunReport) {
     if report.weaknesses.is_empty() {
         return;
     }
-    let total = report.seeded().count();
+    out.push_str("## Weaknesses\n\n");
+    for of in weaknesses_by_target(report) {
+        let alarms = match of.alarms {
+            0 => "no alarm on the clean service".to_owned(),
+            some => format!("{} on the clean service", plural(some, "false alarm")),
+        };
+        let _ = writeln!(out, "- {}: killed {} of {}, {alarms}", escaped(&of.target), of.killed, of.total);
+    }
+    out.push('\n');
     let survivors: Vec<_> = report.survivors().collect();
-    let alarms = match report.alarms() {
-        0 => "no alarm on the clean services".to_owned(),
-        some => format!("{} on the clean services", plural(some, "false alarm")),
-    };
-    let _ = writeln!(out, "## Weaknesses\n\nKilled {} of {total}, {alarms}.\n", total - survivors.len());
     if survivors.is_empty() {
         return;
     }
     out.push_str("| survived | target | what an attacker gains |\n|---|---|---|\n");
     for weakness in survivors.iter().take(ROWS) {
-        let (id, target) = (code(&weakness.result.id), escaped(&weakness.target));
+        let (id, target) = (code(&weakness.result.id), escaped(weakness.target()));
         let _ = writeln!(out, "| {id} | {target} | {} |", escaped(&weakness.result.gain));
     }
     rest(out, survivors.len());

@@ -149,6 +149,7 @@ fn conclude(meta: &Meta, fold: Fold) -> RunReport {
         uncovered,
         matrix: fold.matrix.into_values().collect(),
         weaknesses,
+        absent: fold.absent.into_iter().collect(),
         exchanges: BTreeMap::new(),
         exchanges_left_out: 0,
     }

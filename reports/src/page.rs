@@ -55,7 +55,7 @@ struct View {
     matrices: Vec<coverage::Matrix>,
     flows: Vec<tests::Flows>,
     skipped: Vec<tests::Skipped>,
-    weaknesses: Option<overview::Weaknesses>,
+    weaknesses: Vec<overview::Weaknesses>,
     loads: Vec<load::LoadView>,
     exchanges: Vec<evidence::ExchangeView>,
     exchanges_left_out: usize,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use harness::exchange::Exchange;
-use harness::record::{Cell, Finding, LoadResult, MatrixCell, Step, Threshold, Uncovered, WeaknessResult};
+use harness::record::{
+    Absent, Cell, Finding, LoadResult, MatrixCell, Step, Threshold, Uncovered, WeaknessResult,
+};
 use harness::seed::Seed;
 use harness::verdict::{Exit, Verdict};
 use time::OffsetDateTime;
@@ -43,6 +45,8 @@ pub struct RunReport {
     pub matrix: Vec<MatrixCell>,
     /// The seeded weaknesses and the runs against the clean services.
     pub weaknesses: Vec<Weakness>,
+    /// Targets that were asked for and are not there.
+    pub absent: Vec<Absent>,
     /// The exchanges that a failed test or the step of a flow refers to, by id. A finding carries its own.
     pub exchanges: BTreeMap<String, Exchange>,
     /// Exchanges that are referred to but left out, because a page holds only so many.
@@ -109,13 +113,16 @@ pub struct Load {
 pub struct Weakness {
     /// The suite that seeded it, `mutants`.
     pub suite: String,
-    /// The target it was seeded in.
-    pub target: String,
     /// What the suites made of it.
     pub result: WeaknessResult,
 }
 
 impl Weakness {
+    /// The target it was seeded in.
+    pub fn target(&self) -> &str {
+        &self.result.target
+    }
+
     /// A run against the clean service, there to show that the checks raise no alarm of their own.
     pub fn is_clean(&self) -> bool {
         self.result.id == "none"
@@ -221,6 +228,15 @@ impl RunReport {
     /// Everything counted, over all suites.
     pub fn counts(&self) -> Counts {
         self.suites.iter().map(|suite| suite.counts).sum()
+    }
+
+    /// The weaknesses of each target, the runs against the clean services among them.
+    pub fn weaknesses_by_target(&self) -> BTreeMap<&str, Vec<&Weakness>> {
+        let mut by_target: BTreeMap<&str, Vec<&Weakness>> = BTreeMap::new();
+        for weakness in &self.weaknesses {
+            by_target.entry(weakness.target()).or_default().push(weakness);
+        }
+        by_target
     }
 
     /// Weaknesses that were seeded; the runs against the clean services are not among them.

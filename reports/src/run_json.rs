@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use harness::exchange::Class;
-use harness::record::{Cell, Threshold};
+use harness::record::{Absent, Cell, Threshold};
 use harness::verdict::Verdict;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::report::{RunReport, Suite};
+use crate::report::{RunReport, Suite, Weakness};
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +28,8 @@ pub struct RunJson {
     pub verdict: Verdict,
     /// Names.
     pub targets: Vec<String>,
+    /// Targets that were asked for and are not there.
+    pub absent: Vec<Absent>,
     /// By suite, target and profile.
     pub suites: Vec<SuiteEntry>,
     /// Worst first.
@@ -159,6 +161,39 @@ pub struct WeaknessesEntry {
     pub survived: Vec<String>,
     /// Checks that failed on a clean service.
     pub alarms: usize,
+    /// The same for each target by itself: ids are unique within a target.
+    pub targets: Vec<TargetWeaknessesEntry>,
+}
+
+/// The kill matrix of one target in figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetWeaknessesEntry {
+    /// The target's name.
+    pub target: String,
+    /// Weaknesses seeded in it.
+    pub total: usize,
+    /// Noticed by a check that was named beforehand.
+    pub killed: usize,
+    /// The ids of the others.
+    pub survived: Vec<String>,
+    /// Checks that failed on it without a weakness.
+    pub alarms: usize,
+}
+
+impl TargetWeaknessesEntry {
+    /// The figures of some weaknesses of one target.
+    pub(crate) fn of(target: &str, weaknesses: &[&Weakness]) -> TargetWeaknessesEntry {
+        let total = weaknesses.iter().filter(|weakness| !weakness.is_clean()).count();
+        let survivors = weaknesses.iter().filter(|weakness| weakness.survived());
+        let survived: Vec<_> = survivors.map(|weakness| weakness.result.id.clone()).collect();
+        TargetWeaknessesEntry {
+            target: target.to_owned(),
+            total,
+            killed: total - survived.len(),
+            survived,
+            alarms: weaknesses.iter().map(|weakness| weakness.alarms()).sum(),
+        }
+    }
 }
 
 /// The stable shape of a run.
@@ -173,6 +208,7 @@ pub fn run_json(report: &RunReport) -> RunJson {
         partial: report.partial,
         verdict: report.verdict,
         targets: report.targets.clone(),
+        absent: report.absent.clone(),
         suites: report.suites.iter().map(|suite| entry(report, suite)).collect(),
         findings: report
             .findings
@@ -198,8 +234,15 @@ pub fn run_json(report: &RunReport) -> RunJson {
             killed: total - survived.len(),
             survived,
             alarms: report.alarms(),
+            targets: weaknesses_by_target(report),
         },
     }
+}
+
+/// The kill matrix in figures, target by target.
+pub(crate) fn weaknesses_by_target(report: &RunReport) -> Vec<TargetWeaknessesEntry> {
+    let by_target = report.weaknesses_by_target();
+    by_target.iter().map(|(target, weaknesses)| TargetWeaknessesEntry::of(target, weaknesses)).collect()
 }
 
 fn entry(report: &RunReport, suite: &Suite) -> SuiteEntry {

@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
 
 use crate::conclusion::{headline, sentences};
 use crate::report::RunReport;
+use crate::run_json::weaknesses_by_target;
 use crate::text::{duration, line, plural, short, word};
 
 /// So many findings and failed tests are named; the page has the rest.
@@ -58,14 +59,15 @@ pub fn terminal_summary(report: &RunReport) -> String {
             );
         }
     }
-    let total = report.seeded().count();
-    if total > 0 {
-        let survivors: Vec<_> = report.survivors().map(|weakness| line(&weakness.result.id)).collect();
-        let _ = write!(out, "\nkilled {} of {}", total - survivors.len(), plural(total, "weakness"));
-        if survivors.is_empty() {
+    let seeded: Vec<_> = weaknesses_by_target(report).into_iter().filter(|of| of.total > 0).collect();
+    for (at, of) in seeded.iter().enumerate() {
+        let (weaknesses, target) = (plural(of.total, "weakness"), line(&of.target));
+        let apart = if at == 0 { "\n" } else { "" };
+        let _ = write!(out, "{apart}killed {} of {weaknesses} on {target}", of.killed);
+        if of.survived.is_empty() {
             out.push('\n');
         } else {
-            let _ = writeln!(out, ", survived: {}", survivors.join(", "));
+            let _ = writeln!(out, ", survived: {}", line(&of.survived.join(", ")));
         }
     }
     out

@@ -70,7 +70,7 @@ fn sections_without_content_are_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let page = run_of(dir.path(), |run| {
         begin(run, "integration", "access", 0);
-        test(run, "integration", "teams::a_team_is_made", Verdict::Pass, None);
+        test(run, "integration", "access", "teams::a_team_is_made", Verdict::Pass, None);
         end(run, "integration", "access", 1.0);
     });
     for id in
@@ -98,11 +98,11 @@ fn what_a_target_sends_stays_text() {
         found.operation = HOSTILE.to_owned();
         found.observed = HOSTILE.to_owned();
         run.record("security", &Record::Finding(found)).unwrap();
-        cell(run, HOSTILE, HOSTILE, Class::Matrix, 1);
+        cell(run, "access", HOSTILE, HOSTILE, Class::Matrix, 1);
         let sent = exchange(run, HOSTILE, HOSTILE, Class::Use, 200, HOSTILE);
         let steps = vec![step(run, "security", HOSTILE, Verdict::Fail, &[sent])];
-        story(run, "security", HOSTILE, Verdict::Fail, Some(HOSTILE), steps);
-        test(run, "security", "skipped", Verdict::Skip, Some(HOSTILE));
+        story(run, "security", HOSTILE, HOSTILE, Verdict::Fail, Some(HOSTILE), steps);
+        test(run, "security", HOSTILE, "skipped", Verdict::Skip, Some(HOSTILE));
         end(run, "security", HOSTILE, 1.0);
     });
     assert_eq!(page.matches("<script>").count(), 1, "only the page's own script");
@@ -152,10 +152,10 @@ fn stories_stand_by_module_and_flows_come_first_and_open() {
             step(run, "integration", "1a. The store holds them", Verdict::Skip, &[]),
         ];
         let reason = "store checks skipped: 1a. The store holds them";
-        story(run, "integration", "audits::a_story", Verdict::Pass, Some(reason), steps.clone());
-        story(run, "integration", "flows::teams::a_flow", Verdict::Pass, Some(reason), steps);
-        test(run, "integration", "audits::a_single_fact", Verdict::Pass, None);
-        test(run, "integration", "nothing is left in the store", Verdict::Pass, None);
+        story(run, "integration", "access", "audits::a_story", Verdict::Pass, Some(reason), steps.clone());
+        story(run, "integration", "access", "flows::teams::a_flow", Verdict::Pass, Some(reason), steps);
+        test(run, "integration", "access", "audits::a_single_fact", Verdict::Pass, None);
+        test(run, "integration", "access", "nothing is left in the store", Verdict::Pass, None);
         end(run, "integration", "access", 1.0);
     });
     let modules = ["flows::teams<", "audits<", "the suite as a whole<"];
@@ -181,10 +181,10 @@ fn a_page_holds_two_thousand_exchanges_and_says_what_is_missing() {
             (0..2005).map(|_| exchange(run, "team-list", "owner", Class::Use, 200, "passing")).collect();
         let steps =
             vec![step(run, "integration", "Alice lists her teams, again and again", Verdict::Pass, &many)];
-        story(run, "integration", "a_passing::flow", Verdict::Pass, None, steps);
+        story(run, "integration", "access", "a_passing::flow", Verdict::Pass, None, steps);
         let one = exchange(run, "team-list", "owner", Class::Use, 500, "of the failed test");
         let steps = vec![step(run, "integration", "Bob lists his", Verdict::Fail, &[one])];
-        story(run, "integration", "z_failing::flow", Verdict::Fail, Some("500"), steps);
+        story(run, "integration", "access", "z_failing::flow", Verdict::Fail, Some("500"), steps);
         end(run, "integration", "access", 1.0);
     });
     assert_eq!(page.matches("<details class=\"exchange\"").count(), 2000);

@@ -17,15 +17,22 @@ use sample::{begin, begin_profile, end, finding, load, process, rich, test, weak
 fn small(folder: &Path) {
     process(folder, 1, |run| {
         begin(run, "integration", "access", 0);
-        test(run, "integration", "teams::a_team_is_made", Verdict::Pass, None);
-        test(run, "integration", "mail::a_bounce_is_noted", Verdict::Skip, Some("no capability mail"));
+        test(run, "integration", "access", "teams::a_team_is_made", Verdict::Pass, None);
+        test(
+            run,
+            "integration",
+            "access",
+            "mail::a_bounce_is_noted",
+            Verdict::Skip,
+            Some("no capability mail"),
+        );
         end(run, "integration", "access", 2.5);
     });
     process(folder, 2, |run| {
         begin(run, "security", "access", 3);
         let found =
             finding(run, "WT-5k2p9d", Severity::Critical, "An outsider is invited into a foreign team");
-        test(run, "security", &found.check, Verdict::Fail, Some("expected 403, got 201"));
+        test(run, "security", "access", &found.check, Verdict::Fail, Some("expected 403, got 201"));
         run.record("security", &Record::Finding(found)).unwrap();
         end(run, "security", "access", 31.2);
     });
@@ -37,7 +44,7 @@ fn small(folder: &Path) {
     process(folder, 4, |run| {
         begin(run, "mutants", "access", 180);
         for (id, killed) in [("none", true), ("accept-alg-none", true), ("trust-jku", false)] {
-            run.record("mutants", &Record::Weakness(weakness(id, None, killed))).unwrap();
+            run.record("mutants", &Record::Weakness(weakness("access", id, None, killed))).unwrap();
         }
         end(run, "mutants", "access", 14.0);
     });
@@ -70,7 +77,7 @@ fn the_terminal_shows_a_table_and_what_to_look_at() {
 
       failed    load peak access: p95<200ms, observed 231.4 ms
 
-    killed 1 of 2 weaknesses, survived: trust-jku
+    killed 1 of 2 weaknesses on access, survived: trust-jku
     "#);
 }
 
@@ -117,7 +124,7 @@ fn the_job_page_shows_verdict_suites_findings_thresholds_and_survivors() {
 
     ## Weaknesses
 
-    Killed 1 of 2, no alarm on the clean services.
+    - access: killed 1 of 2, no alarm on the clean service
 
     | survived | target | what an attacker gains |
     |---|---|---|
@@ -135,7 +142,7 @@ fn a_target_cannot_leave_its_cell_of_a_markdown_table() {
         begin(run, "security", "access", 0);
         let mut found = finding(run, HOSTILE, Severity::High, HOSTILE);
         found.operation = HOSTILE.to_owned();
-        test(run, "security", HOSTILE, Verdict::Fail, Some(HOSTILE));
+        test(run, "security", "access", HOSTILE, Verdict::Fail, Some(HOSTILE));
         run.record("security", &Record::Finding(found)).unwrap();
         end(run, "security", "access", 1.0);
     });
@@ -156,7 +163,14 @@ fn a_target_cannot_steer_the_terminal() {
     let dir = tempfile::tempdir().unwrap();
     process(dir.path(), 1, |run| {
         begin(run, "security", "access\u{1b}[2J", 0);
-        test(run, "security", "matrix", Verdict::Fail, Some("\u{1b}]0;owned\u{7}\nverdict: pass"));
+        test(
+            run,
+            "security",
+            "access\u{1b}[2J",
+            "matrix",
+            Verdict::Fail,
+            Some("\u{1b}]0;owned\u{7}\nverdict: pass"),
+        );
         end(run, "security", "access\u{1b}[2J", 1.0);
     });
     let text = terminal_summary(&merge(dir.path()).unwrap());
@@ -175,11 +189,15 @@ fn junit_tells_failures_errors_and_skips_apart() {
         "integration access",
         "integration platform",
         "security access",
+        "security platform",
         "load peak access",
+        "load peak platform",
         "mutants access",
+        "mutants platform",
+        "ledger",
     ];
     assert_eq!(names, expected);
-    assert_eq!((xml.failures, xml.errors), (5, 1));
+    assert_eq!((xml.failures, xml.errors), (7, 1));
 
     let kind = |suite: usize, name: &str| {
         let case = xml.test_suites[suite].test_cases.iter().find(|case| case.name.as_str() == name).unwrap();
@@ -202,9 +220,13 @@ fn junit_tells_failures_errors_and_skips_apart() {
         ("skipped", "the target lacks the capability archive".to_owned())
     );
     assert_eq!(kind(0, "races::two_owners_leave_at_once"), ("error", "started, never ended".to_owned()));
-    assert_eq!(kind(3, "p95<200ms"), ("failure", "expected p95<200ms, observed 231.4 ms".to_owned()));
-    assert_eq!(kind(3, "leaks=0").0, "success");
-    assert!(kind(4, "skip-tenant-check:role-list").1.starts_with("survived"));
+    assert_eq!(kind(4, "p95<200ms"), ("failure", "expected p95<200ms, observed 231.4 ms".to_owned()));
+    assert_eq!(kind(4, "leaks=0").0, "success");
+    assert_eq!(kind(5, "p95<200ms").0, "success", "the other target held it");
+    assert!(kind(6, "skip-tenant-check:role-list").1.starts_with("survived"));
+    assert!(kind(7, "plan-cached").1.starts_with("survived"));
+    let (skipped, why) = kind(8, "the target is there");
+    assert!(skipped == "skipped" && why.contains("MongoDB"), "{why}");
 }
 
 #[test]

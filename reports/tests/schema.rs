@@ -35,19 +35,32 @@ fn a_run_with_something_of_everything_is_valid() {
     assert_eq!(json["targets"], json!(["access", "platform"]));
     let order: Vec<_> =
         json["suites"].as_array().unwrap().iter().map(|suite| suite["suite"].clone()).collect();
-    assert_eq!(order, ["integration", "integration", "security", "load", "mutants"]);
+    assert_eq!(
+        order,
+        ["integration", "integration", "security", "security", "load", "load", "mutants", "mutants"]
+    );
+    assert_eq!(json["suites"][3]["target"], "platform");
+    assert_eq!(json["absent"][0]["target"], "ledger");
     assert_eq!(json["findings"][0]["severity"], "critical");
     assert_eq!(json["findings"][0]["exchanges"].as_array().unwrap().len(), 2);
     assert_eq!(json["suites"][2]["uncovered"][0]["class"], "hop");
-    assert_eq!(json["suites"][3]["profile"], "peak");
-    assert_eq!(json["suites"][3]["rps"], 956.0);
+    assert_eq!(json["suites"][4]["profile"], "peak");
+    assert_eq!(json["suites"][4]["rps"], 956.0);
     assert_eq!(
-        json["suites"][3]["thresholds"][0],
+        json["suites"][4]["thresholds"][0],
         json!({"rule": "p95<200ms", "observed": "231.4 ms", "pass": false})
     );
+    let access = json!({
+        "target": "access", "total": 17, "killed": 16, "survived": ["skip-tenant-check:role-list"], "alarms": 0
+    });
+    let platform =
+        json!({ "target": "platform", "total": 3, "killed": 2, "survived": ["plan-cached"], "alarms": 0 });
     assert_eq!(
         json["weaknesses"],
-        json!({"total": 17, "killed": 16, "survived": ["skip-tenant-check:role-list"], "alarms": 0})
+        json!({
+            "total": 20, "killed": 18, "survived": ["skip-tenant-check:role-list", "plan-cached"], "alarms": 0,
+            "targets": [access, platform]
+        })
     );
 }
 
@@ -65,10 +78,11 @@ fn what_the_schema_does_not_know_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let run = rich(dir.path());
     let valid = run_json(run.folder());
-    let mutations: [fn(&mut Value); 5] = [
+    let mutations: [fn(&mut Value); 6] = [
         |json| json["novelty"] = json!(1),
         |json| json["suites"][0]["novelty"] = json!(1),
         |json| json["verdict"] = json!("fine"),
+        |json| drop(json["weaknesses"]["targets"][1].as_object_mut().unwrap().remove("target")),
         |json| json["started"] = json!("yesterday"),
         |json| drop(json["suites"][2].as_object_mut().unwrap().remove("uncovered")),
     ];

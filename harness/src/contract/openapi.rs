@@ -112,7 +112,11 @@ impl Reader<'_> {
         let visibility = self.word(
             &visibility?,
             "x-visibility",
-            &[("hidden", Visibility::Hidden), ("public", Visibility::Public)],
+            &[
+                ("hidden", Visibility::Hidden),
+                ("guarded", Visibility::Guarded),
+                ("public", Visibility::Public),
+            ],
         );
         let statuses = self.operation.get("responses").and_then(Value::as_object);
         let statuses: BTreeSet<u16> =

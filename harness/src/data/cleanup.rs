@@ -16,8 +16,6 @@ use crate::target::Capability;
 
 /// The name under which what is sent is recorded.
 const SUITE: &str = "cleanup";
-/// The name of targets that end with their process, and everything in them.
-const EMBEDDED: &str = "embedded";
 
 /// Removes organisations and users, with all that belongs to them, and verifies it.
 pub(super) async fn remove(system: &System, orgs: &[&str], users: &[&str]) -> Result<(), DataError> {
@@ -91,14 +89,14 @@ fn administrator(system: &System) -> Result<Principal, DataError> {
 }
 
 /// Removes what a run left on a target, by its ledger; returns how many entries are done with. Touches
-/// nothing that the ledger does not name, and nothing of a process that is still at work. What was left on an embedded target ended with its process, and is
-/// only marked.
+/// nothing that the ledger does not name, and nothing of a process that is still at work. What was left on an
+/// embedded target ended with its process, and is only marked.
 pub async fn sweep(system: &System, folder: &Path) -> Result<usize, DataError> {
     let unreadable = |source| DataError::Unreadable { folder: folder.to_owned(), source };
     let here = |thing: &Outstanding| thing.base_url == system.target.base_url.as_str();
     let mut outstanding = Outstanding::of_run(folder).map_err(unreadable)?;
     outstanding.retain(|thing| {
-        thing.target == system.target.name && (here(thing) || thing.target == EMBEDDED) && !thing.is_in_use()
+        thing.target == system.target.name && (here(thing) || thing.embedded) && !thing.is_in_use()
     });
     let (mut orgs, mut users, mut permissions) = (Vec::new(), Vec::new(), Vec::new());
     for thing in outstanding.iter().filter(|thing| here(thing)) {

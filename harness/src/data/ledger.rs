@@ -36,6 +36,9 @@ pub enum LedgerLine {
         target: String,
         /// Where the target answers.
         base_url: String,
+        /// Whether the target ends with this process, and everything in it.
+        #[serde(default)]
+        embedded: bool,
         /// The slot kind.
         kind: String,
         /// The tenant's canary: finds it in a list even when the answer never came.
@@ -66,6 +69,7 @@ pub struct Ledger {
     owner: String,
     target: String,
     base_url: String,
+    embedded: bool,
 }
 
 impl Ledger {
@@ -75,6 +79,7 @@ impl Ledger {
             owner: owner.to_owned(),
             target: target.name.clone(),
             base_url: target.base_url.to_string(),
+            embedded: target.embedded,
         }
     }
 
@@ -90,6 +95,7 @@ impl Ledger {
             owner: self.owner.clone(),
             target: self.target.clone(),
             base_url: self.base_url.clone(),
+            embedded: self.embedded,
             kind: kind.as_str().to_owned(),
             tenant: tenant.clone(),
             org: org.to_owned(),
@@ -117,6 +123,8 @@ pub struct Outstanding {
     pub target: String,
     /// Where the target answered.
     pub base_url: String,
+    /// Whether the target ended with the process that made it.
+    pub embedded: bool,
     /// The slot kind.
     pub kind: String,
     /// The tenant's canary.
@@ -145,13 +153,14 @@ impl Outstanding {
             let file = file?.path();
             for line in fs::read_to_string(&file)?.lines() {
                 match serde_json::from_str(line) {
-                    Ok(LedgerLine::Creating { entry, target, base_url, kind, tenant, .. }) => {
+                    Ok(LedgerLine::Creating { entry, target, base_url, embedded, kind, tenant, .. }) => {
                         let file = file.clone();
                         outstanding.push(Outstanding {
                             file,
                             entry,
                             target,
                             base_url,
+                            embedded,
                             kind,
                             tenant,
                             id: None,

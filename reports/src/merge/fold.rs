@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use harness::record::{Cell, Ended, Finding, LoadResult, MatrixCell, SuiteStarted, Threshold, Uncovered};
+use harness::record::{
+    Absent, Cell, Ended, Finding, LoadResult, MatrixCell, SuiteStarted, Threshold, Uncovered,
+};
 use harness::verdict::Verdict;
 use time::OffsetDateTime;
 
@@ -15,11 +17,12 @@ pub(super) type Key = (String, String, Option<String>);
 #[derive(Default)]
 pub(super) struct Fold {
     pub suites: BTreeMap<Key, SuiteFold>,
-    pub findings: BTreeMap<String, Finding>,
+    pub findings: BTreeMap<[String; 2], Finding>,
     pub coverage: Vec<Cell>,
     pub uncovered: BTreeSet<Uncovered>,
     pub matrix: BTreeMap<[String; 3], MatrixCell>,
     pub weaknesses: BTreeMap<[String; 2], Weakness>,
+    pub absent: BTreeSet<Absent>,
     pub last_end: Option<OffsetDateTime>,
     coverage_at: BTreeMap<[String; 5], usize>,
 }
@@ -125,7 +128,7 @@ impl SuiteFold {
             }
         }
         let weaknesses =
-            weaknesses.iter().filter(|weakness| weakness.suite == suite && weakness.target == target);
+            weaknesses.iter().filter(|weakness| weakness.suite == suite && weakness.target() == target);
         for weakness in weaknesses.filter(|weakness| !self.tests.contains_key(&weakness.result.id)) {
             counts.add(weakness.verdict());
         }

@@ -1,40 +1,45 @@
-//! Reads the records of one process, in which a test knows its suite but not its target.
+//! Reads the records of one process, which may hold several suites and one suite against several targets.
 
 use std::collections::BTreeMap;
 
-use harness::record::{Ended, Record};
+use harness::record::{Ended, Record, Started};
 use harness::verdict::Verdict;
 use time::OffsetDateTime;
 
 use crate::merge::fold::{Fold, Key};
 use crate::report::Weakness;
 
-/// The target of a test whose process never said which.
-const UNKNOWN: &str = "unknown";
-
 /// Where a process stands in its own story.
 #[derive(Default)]
 struct Process {
     /// The suites that began and did not end, each with its start and its longest test so far.
     open: BTreeMap<Key, (OffsetDateTime, f64)>,
-    /// The latest suite of each name: what follows belongs to it.
-    by_name: BTreeMap<String, Key>,
-    /// The latest suite.
-    latest: Option<Key>,
+    /// The latest of each suite and target: the records that name both belong to it.
+    by_name: BTreeMap<(String, String), Key>,
+    /// The latest of each target: the records that name no suite belong to it.
+    by_target: BTreeMap<String, Key>,
     /// The tests that began and did not end.
-    running: BTreeMap<(String, String), Key>,
+    running: BTreeMap<Started, Key>,
 }
 
 impl Process {
-    fn suite(&self, name: &str) -> Key {
-        let unknown = || (name.to_owned(), UNKNOWN.to_owned(), None);
-        self.by_name.get(name).cloned().unwrap_or_else(unknown)
+    /// Where a test belongs. A suite that never said that it began has no profile.
+    fn suite(&self, suite: &str, target: &str) -> Key {
+        let name = (suite.to_owned(), target.to_owned());
+        self.by_name.get(&name).cloned().unwrap_or((name.0, name.1, None))
     }
 
-    /// Suite and target of a record that names neither.
-    fn latest(&self, otherwise: &str) -> Key {
-        let unknown = || (otherwise.to_owned(), UNKNOWN.to_owned(), None);
-        self.latest.clone().unwrap_or_else(unknown)
+    /// Where a record belongs that names its target alone.
+    fn latest(&self, target: &str, otherwise: &str) -> Key {
+        let unknown = || (otherwise.to_owned(), target.to_owned(), None);
+        self.by_target.get(target).cloned().unwrap_or_else(unknown)
+    }
+
+    /// A suite was seen at work for at least so many seconds.
+    fn worked(&mut self, key: &Key, seconds: f64) {
+        if let Some((_, longest)) = self.open.get_mut(key) {
+            *longest = longest.max(seconds);
+        }
     }
 }
 
@@ -45,8 +50,8 @@ pub(super) fn read_into(fold: &mut Fold, records: Vec<Record>) {
         match record {
             Record::Suite(started) => {
                 let key = (started.suite.clone(), started.target.clone(), started.profile.clone());
-                process.by_name.insert(key.0.clone(), key.clone());
-                process.latest = Some(key.clone());
+                process.by_name.insert((key.0.clone(), key.1.clone()), key.clone());
+                process.by_target.insert(key.1.clone(), key.clone());
                 // The same suite again in the same process is the same stretch of work.
                 if !process.open.contains_key(&key) {
                     process.open.insert(key.clone(), (started.at, 0.0));
@@ -54,19 +59,19 @@ pub(super) fn read_into(fold: &mut Fold, records: Vec<Record>) {
                 }
             }
             Record::Started(started) => {
-                let key = process.suite(&started.suite);
-                process.running.insert((started.suite, started.test), key);
+                let key = process.suite(&started.suite, &started.target);
+                process.running.insert(started, key);
             }
             Record::Ended(ended) => {
-                let running = process.running.remove(&(ended.suite.clone(), ended.test.clone()));
-                let key = running.unwrap_or_else(|| process.suite(&ended.suite));
-                if let Some((_, longest)) = process.open.get_mut(&key) {
-                    *longest = longest.max(ended.seconds);
-                }
+                let Ended { suite, target, test, .. } = &ended;
+                let started = Started { suite: suite.clone(), target: target.clone(), test: test.clone() };
+                let running = process.running.remove(&started);
+                let key = running.unwrap_or_else(|| process.suite(suite, target));
+                process.worked(&key, ended.seconds);
                 fold.attempt(&key, ended);
             }
             Record::Finding(finding) => {
-                fold.findings.insert(finding.id.clone(), finding);
+                fold.findings.insert([finding.target.clone(), finding.id.clone()], finding);
             }
             Record::Coverage(cell) => fold.cover(cell),
             Record::Matrix(cell) => {
@@ -77,18 +82,19 @@ pub(super) fn read_into(fold: &mut Fold, records: Vec<Record>) {
                 fold.uncovered.insert(gap);
             }
             Record::Load(result) => {
-                let (suite, ..) = process.latest("load");
-                if let Some((_, longest)) = process.latest.as_ref().and_then(|key| process.open.get_mut(key))
-                {
-                    *longest = longest.max(result.seconds);
-                }
-                fold.load(&suite, *result);
+                let key = process.latest(&result.target, "load");
+                process.worked(&key, result.seconds);
+                fold.load(&key.0, *result);
             }
             Record::Weakness(result) => {
-                let (suite, target, profile) = process.latest("mutants");
-                let key = [target.clone(), result.id.clone()];
-                fold.suites.entry((suite.clone(), target.clone(), profile)).or_default();
-                fold.weaknesses.insert(key, Weakness { suite, target, result });
+                let key = process.latest(&result.target, "mutants");
+                let suite = key.0.clone();
+                fold.suites.entry(key).or_default();
+                let place = [result.target.clone(), result.id.clone()];
+                fold.weaknesses.insert(place, Weakness { suite, result });
+            }
+            Record::Absent(absent) => {
+                fold.absent.insert(absent);
             }
             Record::SuiteEnded(ended) => {
                 let mut open = process.open.keys();
@@ -101,9 +107,10 @@ pub(super) fn read_into(fold: &mut Fold, records: Vec<Record>) {
             }
         }
     }
-    for ((suite, test), key) in process.running {
+    for (Started { suite, target, test }, key) in process.running {
         let reason = Some("started, never ended".to_owned());
-        let ended = Ended { suite, test, verdict: Verdict::Error, reason, seconds: 0.0, steps: Vec::new() };
+        let verdict = Verdict::Error;
+        let ended = Ended { suite, target, test, verdict, reason, seconds: 0.0, steps: Vec::new() };
         fold.attempt(&key, ended);
     }
     for (key, (at, longest)) in process.open {

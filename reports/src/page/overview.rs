@@ -1,12 +1,13 @@
 //! What stands at the top of the page: the verdict, the suites, the kill matrix.
 
+use harness::record::Absent;
 use harness::verdict::{Exit, Verdict};
 use serde::Serialize;
 use time::macros::format_description;
 
 use crate::conclusion;
-use crate::report::{RunReport, Suite};
-use crate::run_json::{load_figures, security_figures};
+use crate::report::{RunReport, Suite, Weakness};
+use crate::run_json::{TargetWeaknessesEntry, load_figures, security_figures};
 use crate::text::{grouped, grouped_rounded, plural};
 
 /// The verdict and what the run was.
@@ -25,6 +26,7 @@ pub(super) struct Overview {
     partial: bool,
     truncated_lines: usize,
     targets: Vec<TargetRow>,
+    absent: Vec<Absent>,
     reproduce: String,
     figures: Vec<Figure>,
 }
@@ -88,6 +90,7 @@ pub(super) fn overview(report: &RunReport) -> Overview {
         partial: report.partial,
         truncated_lines: report.truncated_lines,
         targets: targets.collect(),
+        absent: report.absent.clone(),
         reproduce: conclusion::reproduce(report),
         figures: figures(report),
     }
@@ -185,21 +188,21 @@ fn notes(report: &RunReport, suite: &Suite) -> String {
     notes.join(" · ")
 }
 
-/// The kill matrix.
+/// The kill matrix of one target.
 #[derive(Serialize)]
 pub(super) struct Weaknesses {
+    target: String,
     total: usize,
     killed: usize,
-    alarms: usize,
     /// Share killed, whole percent, rounded down so that 100 means all.
     percent: usize,
-    clean: Vec<CleanRow>,
+    /// What came of the service without a weakness, where that was tried.
+    clean: Option<Clean>,
     rows: Vec<WeaknessRow>,
 }
 
 #[derive(Serialize)]
-struct CleanRow {
-    target: String,
+struct Clean {
     alarms: Vec<String>,
     quiet: bool,
 }
@@ -207,7 +210,6 @@ struct CleanRow {
 #[derive(Serialize)]
 struct WeaknessRow {
     id: String,
-    target: String,
     family: Option<String>,
     gain: String,
     cwe: u32,
@@ -217,18 +219,19 @@ struct WeaknessRow {
     seconds: f64,
 }
 
-/// The kill matrix, survivors first; `None` when no weakness was seeded.
-pub(super) fn weaknesses(report: &RunReport) -> Option<Weaknesses> {
-    if report.weaknesses.is_empty() {
-        return None;
-    }
-    let total = report.seeded().count();
-    let killed = total - report.survivors().count();
-    let mut rows: Vec<_> = report
-        .seeded()
+/// The kill matrices, one for each target in which something was seeded.
+pub(super) fn weaknesses(report: &RunReport) -> Vec<Weaknesses> {
+    let by_target = report.weaknesses_by_target();
+    by_target.iter().map(|(target, weaknesses)| of_target(target, weaknesses)).collect()
+}
+
+/// Survivors first.
+fn of_target(target: &str, weaknesses: &[&Weakness]) -> Weaknesses {
+    let TargetWeaknessesEntry { target, total, killed, .. } = TargetWeaknessesEntry::of(target, weaknesses);
+    let seeded = weaknesses.iter().filter(|weakness| !weakness.is_clean());
+    let mut rows: Vec<_> = seeded
         .map(|weakness| WeaknessRow {
             id: weakness.result.id.clone(),
-            target: weakness.target.clone(),
             family: weakness.result.family.clone(),
             gain: weakness.result.gain.clone(),
             cwe: weakness.result.cwe,
@@ -238,20 +241,16 @@ pub(super) fn weaknesses(report: &RunReport) -> Option<Weaknesses> {
             seconds: weakness.result.seconds,
         })
         .collect();
-    rows.sort_by(|a, b| {
-        (a.killed, &a.target, &a.family, &a.id).cmp(&(b.killed, &b.target, &b.family, &b.id))
-    });
-    let clean = report.weaknesses.iter().filter(|weakness| weakness.is_clean()).map(|weakness| CleanRow {
-        target: weakness.target.clone(),
-        alarms: weakness.result.caught_by.clone(),
-        quiet: weakness.alarms() == 0,
-    });
-    Some(Weaknesses {
+    rows.sort_by(|a, b| (a.killed, &a.family, &a.id).cmp(&(b.killed, &b.family, &b.id)));
+    let clean = weaknesses.iter().find(|weakness| weakness.is_clean());
+    let clean = clean
+        .map(|weakness| Clean { alarms: weakness.result.caught_by.clone(), quiet: weakness.alarms() == 0 });
+    Weaknesses {
+        target,
         total,
         killed,
-        alarms: report.alarms(),
         percent: (killed * 100).checked_div(total).unwrap_or(100),
-        clean: clean.collect(),
+        clean,
         rows,
-    })
+    }
 }

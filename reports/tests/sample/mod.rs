@@ -4,13 +4,15 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is the report")]
 
+mod platform;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use harness::exchange::{Class, Exchange};
 use harness::record::{
-    Cell, Ended, Endpoint, Finding, Latency, LoadResult, MatrixCell, Record, Severity, Started, Step,
+    Absent, Cell, Ended, Endpoint, Finding, Latency, LoadResult, MatrixCell, Record, Severity, Started, Step,
     SuiteEnded, SuiteStarted, Threshold, Tick, Uncovered, WeaknessResult,
 };
 use harness::run::Run;
@@ -96,19 +98,28 @@ pub fn end(run: &Run, suite: &str, target: &str, seconds: f64) {
     run.record(suite, &Record::SuiteEnded(ended)).unwrap();
 }
 
-pub fn start(run: &Run, suite: &str, test: &str) {
-    let started = Started { suite: suite.to_owned(), test: test.to_owned() };
+pub fn start(run: &Run, suite: &str, target: &str, test: &str) {
+    let started = Started { suite: suite.to_owned(), target: target.to_owned(), test: test.to_owned() };
     run.record(suite, &Record::Started(started)).unwrap();
 }
 
-pub fn test(run: &Run, suite: &str, test: &str, verdict: Verdict, reason: Option<&str>) {
-    story(run, suite, test, verdict, reason, Vec::new());
+pub fn test(run: &Run, suite: &str, target: &str, test: &str, verdict: Verdict, reason: Option<&str>) {
+    story(run, suite, target, test, verdict, reason, Vec::new());
 }
 
-pub fn story(run: &Run, suite: &str, test: &str, verdict: Verdict, reason: Option<&str>, steps: Vec<Step>) {
-    start(run, suite, test);
+pub fn story(
+    run: &Run,
+    suite: &str,
+    target: &str,
+    test: &str,
+    verdict: Verdict,
+    reason: Option<&str>,
+    steps: Vec<Step>,
+) {
+    start(run, suite, target, test);
     let ended = Ended {
         suite: suite.to_owned(),
+        target: target.to_owned(),
         test: test.to_owned(),
         verdict,
         reason: reason.map(str::to_owned),
@@ -189,10 +200,10 @@ pub fn finding(run: &Run, id: &str, severity: Severity, title: &str) -> Finding 
     }
 }
 
-pub fn cell(run: &Run, operation: &str, principal: &str, class: Class, requests: u64) {
+pub fn cell(run: &Run, target: &str, operation: &str, principal: &str, class: Class, requests: u64) {
     let cell = Cell {
         suite: "security".to_owned(),
-        target: "access".to_owned(),
+        target: target.to_owned(),
         operation: operation.to_owned(),
         principal: principal.to_owned(),
         class,
@@ -201,14 +212,31 @@ pub fn cell(run: &Run, operation: &str, principal: &str, class: Class, requests:
     run.record("security", &Record::Coverage(cell)).unwrap();
 }
 
-pub fn uncovered(run: &Run, operation: &str, principal: &str, class: Class) {
+pub fn uncovered(run: &Run, target: &str, operation: &str, principal: &str, class: Class) {
     let gap = Uncovered {
-        target: "access".to_owned(),
+        target: target.to_owned(),
         operation: operation.to_owned(),
         principal: principal.to_owned(),
         class,
     };
     run.record("security", &Record::Uncovered(gap)).unwrap();
+}
+
+pub fn matrix(run: &Run, target: &str, operation: &str, principal: &str, expected: &str, observed: &str) {
+    let cell = MatrixCell {
+        target: target.to_owned(),
+        operation: operation.to_owned(),
+        principal: principal.to_owned(),
+        expected: expected.to_owned(),
+        observed: observed.to_owned(),
+        status: if observed == "allow" { 200 } else { 403 },
+    };
+    run.record("security", &Record::Matrix(cell)).unwrap();
+}
+
+pub fn absent(run: &Run, target: &str, reason: &str) {
+    let absent = Absent { target: target.to_owned(), reason: reason.to_owned() };
+    run.record("run", &Record::Absent(absent)).unwrap();
 }
 
 pub fn load(leaks: u64, p95_ms: f64) -> LoadResult {
@@ -260,9 +288,10 @@ pub fn load(leaks: u64, p95_ms: f64) -> LoadResult {
     }
 }
 
-pub fn weakness(id: &str, family: Option<&str>, killed: bool) -> WeaknessResult {
+pub fn weakness(target: &str, id: &str, family: Option<&str>, killed: bool) -> WeaknessResult {
     let expected = vec![format!("hop/{id}/foreign-team"), "matrix/team-member-add/viewer".to_owned()];
     WeaknessResult {
+        target: target.to_owned(),
         id: id.to_owned(),
         family: family.map(str::to_owned),
         gain: "A member of one organisation adds itself to any team of another.".to_owned(),
@@ -283,14 +312,17 @@ pub fn rich(out: &Path) -> Run {
     run.record("load", &Record::Load(Box::new(load(0, 231.4)))).unwrap();
     end(&run, "load", "access", 131.0);
     begin(&run, "mutants", "access", 190);
-    run.record("mutants", &Record::Weakness(weakness("none", None, true))).unwrap();
+    run.record("mutants", &Record::Weakness(weakness("access", "none", None, true))).unwrap();
     for operation in OPERATIONS {
         let id = format!("skip-tenant-check:{operation}");
         let killed = operation != "role-list";
-        run.record("mutants", &Record::Weakness(weakness(&id, Some("skip-tenant-check"), killed))).unwrap();
+        run.record("mutants", &Record::Weakness(weakness("access", &id, Some("skip-tenant-check"), killed)))
+            .unwrap();
     }
-    run.record("mutants", &Record::Weakness(weakness("accept-alg-none", None, true))).unwrap();
+    run.record("mutants", &Record::Weakness(weakness("access", "accept-alg-none", None, true))).unwrap();
     end(&run, "mutants", "access", 84.0);
+    platform::platform(&run);
+    absent(&run, "ledger", "it needs MongoDB, and none is here: install mongodb or set WATERTIGHT_MONGODB");
     run
 }
 
@@ -311,7 +343,7 @@ fn integration(run: &Run) {
             ok("Alice cancels the invitation", "invitation-cancel"),
             step(run, suite, "Nothing is left in the mailbox", Verdict::Pass, &[]),
         ];
-        story(run, suite, &format!("invitations::{name}"), Verdict::Pass, None, steps);
+        story(run, suite, "access", &format!("invitations::{name}"), Verdict::Pass, None, steps);
     }
     let late =
         exchange(run, "invitation-accept", "bob", Class::Use, 200, r#"{"member":"mem_19","role":"member"}"#);
@@ -321,13 +353,22 @@ fn integration(run: &Run) {
         step(run, suite, "Two hours later Bob is refused", Verdict::Fail, &[late]),
     ];
     let reason = "expected 410 for an expired invitation, got 200\n  body: {\"member\":\"mem_19\",\"role\":\"member\"}\n  look at it: watertight state inv_90";
-    story(run, suite, "invitations::an_expired_invitation_is_refused", Verdict::Fail, Some(reason), steps);
+    story(
+        run,
+        suite,
+        "access",
+        "invitations::an_expired_invitation_is_refused",
+        Verdict::Fail,
+        Some(reason),
+        steps,
+    );
     for name in ["lists_page_through", "a_write_is_conditional", "a_role_is_renamed"] {
-        test(run, suite, &format!("teams::{name}"), Verdict::Pass, None);
+        test(run, suite, "access", &format!("teams::{name}"), Verdict::Pass, None);
     }
     test(
         run,
         suite,
+        "access",
         "audit::an_archive_is_written",
         Verdict::Skip,
         Some("the target lacks the capability archive"),
@@ -335,6 +376,7 @@ fn integration(run: &Run) {
     test(
         run,
         suite,
+        "access",
         "audit::an_archive_is_encrypted",
         Verdict::Skip,
         Some("the target lacks the capability archive"),
@@ -342,15 +384,16 @@ fn integration(run: &Run) {
     test(
         run,
         suite,
+        "access",
         "mail::a_bounce_is_noted",
         Verdict::Disabled,
         Some("the target has no operation mail-bounce"),
     );
-    start(run, suite, "races::two_owners_leave_at_once");
+    start(run, suite, "access", "races::two_owners_leave_at_once");
     end(run, suite, "access", 11.84);
     begin(run, suite, "platform", 12);
     for name in ["search_path_is_reset", "a_pool_is_per_tenant"] {
-        test(run, suite, &format!("schema::{name}"), Verdict::Pass, None);
+        test(run, suite, "platform", &format!("schema::{name}"), Verdict::Pass, None);
     }
     end(run, suite, "platform", 7.2);
 }
@@ -361,12 +404,12 @@ fn security(run: &Run) {
     for (at, operation) in OPERATIONS.iter().enumerate() {
         for (column, principal) in PRINCIPALS.iter().enumerate() {
             let some = u64::try_from(at * 7 + column * 3).unwrap();
-            cell(run, operation, principal, Class::Matrix, 1 + some % 4);
+            cell(run, "access", operation, principal, Class::Matrix, 1 + some % 4);
             if column < 7 {
-                cell(run, operation, principal, Class::Hop, 1 + some * some % 90);
+                cell(run, "access", operation, principal, Class::Hop, 1 + some * some % 90);
             }
             if column == 4 {
-                cell(run, operation, principal, Class::Token, 31);
+                cell(run, "access", operation, principal, Class::Token, 31);
             }
             let expected = match column {
                 0 => "allow",
@@ -381,20 +424,12 @@ fn security(run: &Run) {
             } else {
                 expected
             };
-            let matrix = MatrixCell {
-                target: "access".to_owned(),
-                operation: (*operation).to_owned(),
-                principal: (*principal).to_owned(),
-                expected: expected.to_owned(),
-                observed: observed.to_owned(),
-                status: if observed == "allow" { 200 } else { 403 },
-            };
-            run.record(suite, &Record::Matrix(matrix)).unwrap();
+            matrix(run, "access", operation, principal, expected, observed);
         }
-        test(run, suite, &format!("matrix/{operation}/roles"), Verdict::Pass, None);
+        test(run, suite, "access", &format!("matrix/{operation}/roles"), Verdict::Pass, None);
     }
-    uncovered(run, "org-delete", "suspended", Class::Hop);
-    uncovered(run, "org-delete", "deleted", Class::Hop);
+    uncovered(run, "access", "org-delete", "suspended", Class::Hop);
+    uncovered(run, "access", "org-delete", "deleted", Class::Hop);
     let critical = finding(
         run,
         "WT-5k2p9d",
@@ -402,7 +437,7 @@ fn security(run: &Run) {
         "The owner of another organisation invites an outsider into a team of this one",
     );
     let reason = "expected 403 or 404, got 201, and the team's state changed";
-    test(run, suite, &critical.check, Verdict::Fail, Some(reason));
+    test(run, suite, "access", &critical.check, Verdict::Fail, Some(reason));
     run.record(suite, &Record::Finding(critical)).unwrap();
     let low = Finding {
         operation: "org-read".to_owned(),
@@ -411,7 +446,7 @@ fn security(run: &Run) {
         observed: "404 'no such organisation' against 404 'not found'".to_owned(),
         ..finding(run, "WT-81xa0c", Severity::Low, "Errors tell an absent organisation from a hidden one")
     };
-    test(run, suite, &low.check, Verdict::Fail, Some("404 bodies differ"));
+    test(run, suite, "access", &low.check, Verdict::Fail, Some("404 bodies differ"));
     run.record(suite, &Record::Finding(low)).unwrap();
     end(run, suite, "access", 31.2);
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use harness::client::{Answer, Api, Call, CallError};
-use harness::contract::{Operation, Permission, SlotKind};
-use harness::data::{Data, Fill, Tenant};
+use harness::contract::{Operation, SlotKind};
+use harness::data::{Data, DataError, Fill, Tenant};
 use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
 use harness::snapshot::{Change, Snapshot, Watched};
@@ -14,7 +14,9 @@ use harness::system::System;
 use harness::world::Stop;
 use serde_json::{Value, json};
 
-use crate::model::Persona;
+use crate::cast::{Cast, Persona};
+use crate::ladder::Role;
+use crate::model::is_the_platforms;
 
 /// Two tenants and who attacks them.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Arena {
     pub acme: Side,
     /// The tenant that is attacked.
     pub globex: Side,
+    /// Who attacks.
+    pub cast: Arc<Cast>,
     data: Data,
     personas: BTreeMap<Persona, Principal>,
 }
@@ -54,13 +58,14 @@ pub struct Attacked {
 }
 
 impl Arena {
-    /// Builds an arena. `owner` names it in the ledger. One that cannot be built to its end is removed.
-    pub async fn build(system: &Arc<System>, owner: &str) -> Result<Arena, Stop> {
+    /// Builds an arena for a cast. `owner` names it in the ledger. One that cannot be built to its end is removed.
+    pub async fn build(system: &Arc<System>, cast: &Arc<Cast>, owner: &str) -> Result<Arena, Stop> {
         let api = system.api("security");
         let data = Data::new(system.clone(), api.clone(), owner);
         let sides = async {
-            let acme = Side::build(&data, "acme", Persona::OrgAdmin).await?;
-            Ok::<_, Stop>((acme, Side::build(&data, "globex", Persona::OtherTenant).await?))
+            let top = cast.ladder.top;
+            let acme = Side::build(&data, "acme", Persona::Holder(top), top).await?;
+            Ok::<_, Stop>((acme, Side::build(&data, "globex", Persona::OtherTenant(top), top).await?))
         };
         let (acme, globex) = match sides.await {
             Ok(sides) => sides,
@@ -69,8 +74,9 @@ impl Arena {
                 return Err(stop);
             }
         };
-        let mut arena = Arena { system: system.clone(), api, acme, globex, data, personas: BTreeMap::new() };
-        for persona in Persona::ALL {
+        let (system, cast) = (system.clone(), cast.clone());
+        let mut arena = Arena { system, api, acme, globex, cast, data, personas: BTreeMap::new() };
+        for persona in arena.cast.personas.clone() {
             match arena.persona(persona).await {
                 Ok(principal) => arena.personas.insert(persona, principal),
                 Err(stop) => {
@@ -84,21 +90,22 @@ impl Arena {
 
     async fn persona(&self, persona: Persona) -> Result<Principal, Stop> {
         let users = self.data.users();
-        let label = persona.label();
+        let newcomer = async |role: Option<Role>| {
+            users.create(&self.acme.tenant, persona.label(), role.map(|role| role.name)).await
+        };
+        let top = self.cast.ladder.top;
         Ok(match persona {
             Persona::Anonymous => Principal::anonymous(),
             Persona::PlatformAdmin => self.data.platform_admin()?,
-            Persona::OrgAdmin => self.acme.admin.clone(),
-            Persona::OtherTenant => self.globex.admin.clone(),
-            Persona::OrgManager | Persona::SiteEditor | Persona::SiteViewer | Persona::NoRole => {
-                users.create(&self.acme.tenant, label, persona.role()).await?
+            Persona::Holder(role) if role == top => self.acme.admin.clone(),
+            Persona::OtherTenant(_) => self.globex.admin.clone(),
+            Persona::Holder(_) | Persona::NoRole => newcomer(persona.role()).await?,
+            Persona::MemberOfTwo(_) => {
+                let person = newcomer(persona.role()).await?;
+                users.join(&self.globex.tenant, &person, Some(top.name)).await?
             }
-            Persona::MemberOfTwo => {
-                let person = users.create(&self.acme.tenant, label, persona.role()).await?;
-                users.join(&self.globex.tenant, &person, Some("ORG_ADMIN")).await?
-            }
-            Persona::Suspended => {
-                let person = users.create(&self.acme.tenant, label, persona.role()).await?;
+            Persona::Suspended(_) => {
+                let person = newcomer(persona.role()).await?;
                 let call =
                     self.api.call("user-status-set").as_(&self.data.platform_admin()?).user(&person.subject);
                 call.json(json!({ "status": "SUSPENDED" })).send().await?.expect(200)?;
@@ -139,7 +146,7 @@ impl Arena {
 
     /// Whoever rightfully calls an operation with a fill of a side.
     pub fn rightful(&self, operation: &Operation, side: &Side, fill: &Fill) -> Principal {
-        if operation.allows(&Permission::Platform) {
+        if is_the_platforms(operation) {
             return self.principal(Persona::PlatformAdmin);
         }
         fill.rightful(operation, &side.admin)
@@ -186,11 +193,14 @@ impl Arena {
 }
 
 impl Side {
-    async fn build(data: &Data, name: &str, admin: Persona) -> Result<Side, Stop> {
+    async fn build(data: &Data, name: &str, admin: Persona, role: Role) -> Result<Side, Stop> {
         let tenant = data.organisations().create(name).await?;
-        let admin = data.users().create(&tenant, admin.label(), Some("ORG_ADMIN")).await?;
-        data.roles().by_name(&tenant, &admin).await?;
-        Ok(Side { tenant, admin })
+        let admin = data.users().create(&tenant, admin.label(), Some(role.name)).await?;
+        match data.roles().by_name(&tenant, &admin).await {
+            // Where an organisation has no roles of its own, there are no ids of them to learn.
+            Ok(_) | Err(DataError::Call(CallError::NoSuchOperation { .. })) => Ok(Side { tenant, admin }),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Case {
     ) -> CaseOutcome {
         let reference = self.reference;
         let finding = Finding {
-            id: self.path.replace('/', "."),
+            id: format!("{target}.{}", self.path.replace('/', ".")),
             title: self.title.clone(),
             check: self.path.clone(),
             suite: "security".to_owned(),

@@ -10,6 +10,7 @@ use harness::world::Stop;
 
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
+use crate::cast::{Cast, Persona};
 use crate::{contract, hop, matrix, token};
 
 /// One class of attack on one operation.
@@ -20,27 +21,43 @@ pub struct Group {
     /// Its cases.
     pub cases: Vec<Case>,
     attack: Attack,
+    cast: Arc<Cast>,
 }
 
 #[derive(Clone, Debug)]
 enum Attack {
     Unannotated(Unannotated),
+    /// A persona that the system cannot have, and why.
+    Absent(&'static str),
     Matrix(Operation),
     Hop(Operation),
     Token(Operation),
 }
 
 impl Group {
-    pub(crate) fn unannotated(route: &Unannotated) -> Group {
-        let case = contract::case(route);
-        Group { path: case.path.clone(), cases: vec![case], attack: Attack::Unannotated(route.clone()) }
+    pub(crate) fn unannotated(cast: &Arc<Cast>, route: &Unannotated) -> Group {
+        Group::single(cast, contract::case(route), Attack::Unannotated(route.clone()))
+    }
+
+    /// A persona that cannot attack is skipped by name.
+    pub(crate) fn absent(cast: &Arc<Cast>, persona: Persona, why: &'static str) -> Group {
+        Group::single(cast, matrix::absent(persona), Attack::Absent(why))
+    }
+
+    fn single(cast: &Arc<Cast>, case: Case, attack: Attack) -> Group {
+        Group { path: case.path.clone(), cases: vec![case], attack, cast: cast.clone() }
     }
 
     /// The groups of an operation.
-    pub(crate) fn of(operation: &Operation) -> Vec<Group> {
-        let group =
-            |class: &str, cases, attack| Group { path: format!("{class}/{}", operation.name), cases, attack };
-        let mut groups = vec![group("matrix", matrix::cases(operation), Attack::Matrix(operation.clone()))];
+    pub(crate) fn of(cast: &Arc<Cast>, operation: &Operation) -> Vec<Group> {
+        let group = |class: &str, cases, attack| Group {
+            path: format!("{class}/{}", operation.name),
+            cases,
+            attack,
+            cast: cast.clone(),
+        };
+        let cases = matrix::cases(operation, &cast.personas);
+        let mut groups = vec![group("matrix", cases, Attack::Matrix(operation.clone()))];
         if hop::applies(operation) {
             groups.push(group("hop", hop::cases(operation), Attack::Hop(operation.clone())));
         }
@@ -53,8 +70,13 @@ impl Group {
     /// Runs all cases of the group; every case gets an outcome. Where the group could not be run to its end,
     /// for instance because a control failed, what it found stands, and everything else observed nothing.
     pub async fn run(&self, system: &Arc<System>, suite: &Suite) -> Vec<CaseOutcome> {
-        if let Attack::Unannotated(route) = &self.attack {
-            return vec![contract::judge(&system.target.name, route)];
+        match &self.attack {
+            Attack::Unannotated(route) => return vec![contract::judge(&system.target.name, route)],
+            Attack::Absent(why) => {
+                let cases = self.cases.iter().cloned();
+                return cases.map(|case| case.without_result(Verdict::Skip, why)).collect();
+            }
+            Attack::Matrix(_) | Attack::Hop(_) | Attack::Token(_) => {}
         }
         let mut outcomes = Vec::new();
         let Err(stop) = self.in_arena(system, suite, &mut outcomes).await else { return outcomes };
@@ -74,12 +96,12 @@ impl Group {
         suite: &Suite,
         outcomes: &mut Vec<CaseOutcome>,
     ) -> Result<(), Stop> {
-        let arena = Arena::build(system, &self.path).await?;
+        let arena = Arena::build(system, &self.cast, &self.path).await?;
         let attacked = match &self.attack {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
             Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
             Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
-            Attack::Unannotated(_) => Ok(()),
+            Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
         };
         arena.leave().await.and(attacked)
     }

@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use crate::arena::{Arena, Attacked, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
-use crate::model::Persona;
 
 const REFERENCE: Reference = Reference { cwe: 639, owasp: "API1", asvs: "8.2.2" };
 
@@ -114,7 +113,7 @@ fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
     if operation.allows(&Permission::Invitee) {
         return arena.rightful(operation, &arena.acme, own);
     }
-    arena.principal(Persona::OrgAdmin)
+    arena.acme.admin.clone()
 }
 
 /// The verdict on the answer alone.
@@ -129,8 +128,9 @@ async fn judge(
 ) -> Result<CaseOutcome, Stop> {
     let target = &arena.system.target;
     let (status, denials) = (attacked.status, &target.denials);
-    let hidden = operation.visibility == Visibility::Hidden && !operation.allows(&Permission::Invitee);
-    let denied = denials.hidden.contains(&status) || (!hidden && denials.forbidden.contains(&status));
+    let due = due(operation, swapped);
+    let denied = (due.forbidden && denials.forbidden.contains(&status))
+        || (due.hidden && denials.hidden.contains(&status));
     let mut exchanges = vec![attacked.exchange];
     if let Some(leak) = attacked.leak {
         return Ok(case.failed(&target.name, "nothing foreign in the answer", &leak, exchanges));
@@ -144,8 +144,7 @@ async fn judge(
     // Reading in one's own organisation about an id it does not have may answer with an empty list. Then the
     // answer for the foreign id must be the answer for an id that nobody has. In a foreign organisation there
     // is no such excuse.
-    let at_home = swapped.iter().all(|slot| slot.kind != SlotKind::Org);
-    if operation.effect == Effect::Read && at_home && (200..300).contains(&status) {
+    if operation.effect == Effect::Read && at_home(swapped) && (200..300).contains(&status) {
         let call = swapped.iter().fold(arena.call(operation, attacker, own, Class::Hop), |call, slot| {
             call.at(&slot.place, &Uuid::new_v4().to_string())
         });
@@ -155,9 +154,45 @@ async fn judge(
             return Ok(case.passed());
         }
     }
-    let expected = if hidden { "404, as if it were absent" } else { "403 or 404" };
     let observed = format!("status {status} for another tenant's {}", kinds(swapped));
-    Ok(case.failed(&target.name, expected, &observed, exchanges))
+    Ok(case.failed(&target.name, due.as_str(), &observed, exchanges))
+}
+
+/// Which refusals are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Due {
+    forbidden: bool,
+    hidden: bool,
+}
+
+impl Due {
+    fn as_str(self) -> &'static str {
+        match (self.forbidden, self.hidden) {
+            (false, _) => "404, as if it were absent",
+            (true, false) => "403, whether or not the organisation exists",
+            (true, true) => "403 or 404",
+        }
+    }
+}
+
+/// What a request must be refused with that names another tenant's things in these slots.
+fn due(operation: &Operation, swapped: &[&Slot]) -> Due {
+    let anything = Due { forbidden: true, hidden: true };
+    // Who holds an invitation knows that it is there.
+    if operation.allows(&Permission::Invitee) {
+        return anything;
+    }
+    match operation.visibility {
+        Visibility::Public => anything,
+        Visibility::Hidden => Due { forbidden: false, hidden: true },
+        // At the gate the stranger is refused; past it, foreign ids look absent.
+        Visibility::Guarded => Due { forbidden: !at_home(swapped), hidden: at_home(swapped) },
+    }
+}
+
+/// Whether the organisation is still the attacker's own.
+fn at_home(swapped: &[&Slot]) -> bool {
+    swapped.iter().all(|slot| slot.kind != SlotKind::Org)
 }
 
 fn kinds(swapped: &[&Slot]) -> String {
@@ -173,5 +208,47 @@ fn without_ids(value: &Value) -> Value {
             Value::Object(members.iter().map(|(name, value)| (name.clone(), without_ids(value))).collect())
         }
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use harness::contract::{Contract, Operation};
+    use serde_json::json;
+
+    use super::{Due, cases, due, subsets};
+
+    /// An operation that names its organisation in a header and a product in its path.
+    fn behind_a_header(visibility: &str) -> Operation {
+        let document = json!({ "openapi": "3.1.0", "paths": { "/api/products/{id}": { "get": {
+            "operationId": "product-get", "x-permission": ["product:read"], "x-effect": "read",
+            "x-visibility": visibility,
+            "x-slot": { "header/X-Organization-ID": "org", "path/id": "product" },
+            "responses": {},
+        } } } });
+        Contract::from_openapi(&document).unwrap().get("product-get").unwrap().clone()
+    }
+
+    #[test]
+    fn a_header_and_a_path_are_swapped_each_alone_and_both() {
+        let paths: Vec<String> =
+            cases(&behind_a_header("guarded")).into_iter().map(|case| case.path).collect();
+        let expected = [
+            "hop/product-get/header.X-Organization-ID",
+            "hop/product-get/path.id",
+            "hop/product-get/header.X-Organization-ID+path.id",
+        ];
+        assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn a_guarded_organisation_is_closed_and_what_is_foreign_inside_ones_own_is_absent() {
+        let forbidden = Due { forbidden: true, hidden: false };
+        let hidden = Due { forbidden: false, hidden: true };
+        let guarded = behind_a_header("guarded");
+        let dues: Vec<Due> = subsets(&guarded).iter().map(|swapped| due(&guarded, swapped)).collect();
+        assert_eq!(dues, [forbidden, hidden, forbidden]);
+        let secret = behind_a_header("hidden");
+        assert!(subsets(&secret).iter().all(|swapped| due(&secret, swapped) == hidden));
     }
 }

@@ -7,9 +7,12 @@
 
 pub mod arena;
 mod case;
+pub mod cast;
 mod contract;
+pub mod golden;
 mod group;
 mod hop;
+pub mod ladder;
 mod matrix;
 pub mod model;
 mod plan;

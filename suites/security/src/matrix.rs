@@ -13,14 +13,17 @@ use harness::world::Stop;
 
 use crate::arena::{Arena, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
-use crate::model::{Expected, Golden, Persona, Relation, expected, relations, row};
+use crate::cast::{Persona, title};
+use crate::golden::Golden;
+use crate::model::{Expected, Relation, expected, relations, row};
 
 const REFERENCE: Reference = Reference { cwe: 862, owasp: "API5", asvs: "8.2.1" };
 
 /// The cases of an operation: one for each persona and relation.
-pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
-    let variants =
-        relations(operation).iter().flat_map(|&relation| Persona::ALL.map(|persona| (persona, relation)));
+pub(crate) fn cases(operation: &Operation, personas: &[Persona]) -> Vec<Case> {
+    let variants = relations(operation)
+        .iter()
+        .flat_map(|&relation| personas.iter().map(move |&persona| (persona, relation)));
     variants.map(|(persona, relation)| case(operation, persona, relation)).collect()
 }
 
@@ -32,6 +35,18 @@ fn case(operation: &Operation, persona: Persona, relation: Relation) -> Case {
         severity: if operation.effect == Effect::Read { Severity::High } else { Severity::Critical },
         title: format!("{} does not treat {} as it must", operation.name, persona.label()),
         gain: format!("{} as {} without the right to", operation.name, persona.label()),
+    }
+}
+
+/// The case of a persona that a system cannot have: it stands for all its cells.
+pub(crate) fn absent(persona: Persona) -> Case {
+    Case {
+        path: format!("persona/{}", persona.label()),
+        operation: "any".to_owned(),
+        reference: REFERENCE,
+        severity: Severity::High,
+        title: format!("nobody calls anything as {}", persona.label()),
+        gain: "nothing: there is nobody like that".to_owned(),
     }
 }
 
@@ -59,18 +74,15 @@ pub(crate) async fn run(
     suite: &Suite,
     outcomes: &mut Vec<CaseOutcome>,
 ) -> Result<(), Stop> {
-    let title =
-        arena.system.document.pointer("/info/title").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let golden = Golden::of_title(title).map_err(|error| Stop::error(error.to_string()))?;
+    let golden = Golden::of_title(title(&arena.system)).map_err(|error| Stop::error(error.to_string()))?;
     let mut fill = arena.fresh(&arena.acme, operation).await?;
     let mut used = false;
     for &relation in relations(operation) {
-        let mut personas: Vec<(Persona, Expected)> = Persona::ALL
-            .map(|persona| {
-                let golden = golden.get(&row(&operation.name, relation), persona);
-                (persona, golden.unwrap_or_else(|| expected(operation, persona, relation)))
-            })
-            .to_vec();
+        let personas = arena.cast.personas.iter().map(|&persona| {
+            let golden = golden.get(&row(&operation.name, relation), persona);
+            (persona, golden.unwrap_or_else(|| expected(operation, persona, relation)))
+        });
+        let mut personas: Vec<(Persona, Expected)> = personas.collect();
         personas.sort_by_key(|(_, expected)| *expected == Expected::Allow);
         for (persona, expected) in personas {
             if used && operation.effect != Effect::Read {

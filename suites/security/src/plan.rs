@@ -1,23 +1,30 @@
 //! The plan: every group a contract gives rise to, and what it will have covered.
 
-use harness::contract::Contract;
-use harness::exchange::Class;
+use std::sync::Arc;
 
+use harness::exchange::Class;
+use harness::system::System;
+
+use crate::cast::Cast;
 use crate::group::Group;
-use crate::model::Persona;
 
 /// All groups of a contract, in an order that puts cheap and telling ones first.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The groups.
     pub groups: Vec<Group>,
+    cast: Arc<Cast>,
 }
 
 impl Plan {
-    /// The plan for a contract.
-    pub fn of(contract: &Contract) -> Plan {
-        let unannotated = contract.unannotated.iter().map(Group::unannotated);
-        Plan { groups: unannotated.chain(contract.operations().flat_map(Group::of)).collect() }
+    /// The plan for a system: what its contract says, attacked by whom it can have.
+    pub fn of(system: &System) -> Plan {
+        let cast = Arc::new(Cast::of(system));
+        let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
+        let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
+        let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation));
+        let groups = unannotated.chain(absent).chain(attacked).collect();
+        Plan { groups, cast }
     }
 
     /// The part of the plan whose cases match one of the patterns (`*` stands for any part of a path).
@@ -39,10 +46,13 @@ impl Plan {
         for group in &self.groups {
             let Some(operation) = group.cases.first().map(|case| case.operation.clone()) else { continue };
             match group.path.split('/').next() {
-                Some("matrix") => demanded.extend(
-                    Persona::ALL
-                        .map(|persona| (operation.clone(), persona.label().to_owned(), Class::Matrix)),
-                ),
+                Some("matrix") => {
+                    let personas = self.cast.personas.iter();
+                    demanded.extend(
+                        personas
+                            .map(|persona| (operation.clone(), persona.label().to_owned(), Class::Matrix)),
+                    );
+                }
                 Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
                 _ => {}

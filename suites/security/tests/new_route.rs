@@ -26,20 +26,61 @@ use tokio::net::TcpListener;
 struct Front {
     behind: String,
     document: Value,
-    /// Whether the new route asks access-service who may read the organisation's teams.
-    asks: bool,
+    care: Care,
 }
+
+/// How the new route decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Care {
+    /// It asks access-service who may.
+    Asks,
+    /// It asks, and hides from a stranger what it should refuse.
+    Hides,
+    /// It answers everybody.
+    None,
+}
+
+impl Front {
+    /// What access-service answers to the same caller.
+    async fn ask(&self, path: &str, headers: &HeaderMap) -> reqwest::Response {
+        let url = format!("{}{path}", self.behind);
+        reqwest::Client::new().get(url).headers(headers.clone()).send().await.unwrap()
+    }
+}
+
+const NOTES: &str = "/v1/orgs/{orgId}/notes";
+const NOTES_ON_ROLE: &str = "/v1/notes/{roleId}";
 
 /// The new route: the notes of an organisation.
 async fn notes(State(front): State<Front>, Path(org): Path<String>, headers: HeaderMap) -> Response {
-    if front.asks {
-        let url = format!("{}/v1/orgs/{org}/teams", front.behind);
-        let answer = reqwest::Client::new().get(url).headers(headers).send().await.unwrap();
+    if front.care == Care::Asks {
+        let answer = front.ask(&format!("/v1/orgs/{org}/teams"), &headers).await;
         if answer.status() != StatusCode::OK {
             return (answer.status(), answer.text().await.unwrap()).into_response();
         }
     }
     Json(json!({ "items": [{ "org": org, "text": "a note" }] })).into_response()
+}
+
+/// The other new route: the notes on a role of the organisation that a header names. Strangers are refused at the
+/// gate; inside, a role of another organisation looks absent.
+async fn notes_on_role(State(front): State<Front>, Path(role): Path<String>, headers: HeaderMap) -> Response {
+    if front.care != Care::None {
+        let org = headers.get("x-organization-id").and_then(|org| org.to_str().ok()).unwrap_or_default();
+        let gate = front.ask(&format!("/v1/orgs/{org}/roles"), &headers).await.status();
+        match gate {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND if front.care == Care::Asks => {
+                return StatusCode::FORBIDDEN.into_response();
+            }
+            refused => return refused.into_response(),
+        }
+        let found = front.ask(&format!("/v1/orgs/{org}/roles/{role}"), &headers).await.status();
+        if found != StatusCode::OK {
+            return found.into_response();
+        }
+    }
+    Json(json!({ "items": [{ "role": role, "text": "a note" }] })).into_response()
 }
 
 async fn forward(State(front): State<Front>, request: Request) -> Response {
@@ -59,17 +100,18 @@ async fn forward(State(front): State<Front>, request: Request) -> Response {
 }
 
 /// The system with a new route, and the embedded target behind it.
-async fn system_with(operation: Value, asks: bool) -> (Arc<System>, Embedded) {
+async fn system_with(route: &str, operation: Value, care: Care) -> (Arc<System>, Embedded) {
     let folder = std::env::temp_dir().join(format!("watertight-new-route-{}", uuid::Uuid::new_v4()));
     let run: &'static Run = Box::leak(Box::new(Run::at(&folder).unwrap()));
     let embedded = Embedded::start(run, SecurityPolicy::default()).await.unwrap();
     let behind = embedded.system.target.base_url.to_string().trim_end_matches('/').to_owned();
     let mut document = embedded.system.document.clone();
     document["info"]["title"] = "access-service with notes".into();
-    document["paths"]["/v1/orgs/{orgId}/notes"] = json!({ "get": operation });
-    let front = Front { behind, document, asks };
+    document["paths"][route] = json!({ "get": operation });
+    let front = Front { behind, document, care };
     let router = Router::new()
-        .route("/v1/orgs/{orgId}/notes", get(notes))
+        .route(NOTES, get(notes))
+        .route(NOTES_ON_ROLE, get(notes_on_role))
         .route("/openapi.json", get(|State(front): State<Front>| async move { Json(front.document) }))
         .fallback(forward)
         .with_state(front);
@@ -92,12 +134,20 @@ fn annotated() -> Value {
     })
 }
 
+fn guarded() -> Value {
+    json!({
+        "operationId": "role-note-list", "x-permission": ["role:read"], "x-effect": "read",
+        "x-visibility": "guarded", "x-slot": { "header/X-Organization-ID": "org", "path/roleId": "role" },
+        "responses": { "200": { "description": "The notes." } }
+    })
+}
+
 /// Runs what the plan has for routes with notes in their path.
-fn attack(operation: Value, asks: bool) -> Summary {
+fn attack(route: &str, operation: Value, care: Care) -> Summary {
     let runtime = host::handle().unwrap();
     runtime.block_on(async {
-        let (system, _embedded) = system_with(operation, asks).await;
-        let plan = Plan::of(&system.contract).only(|path| path.contains("note"));
+        let (system, _embedded) = system_with(route, operation, care).await;
+        let plan = Plan::of(&system).only(|path| path.contains("note"));
         let suite = Arc::new(Suite::begin("security", &system, None).unwrap());
         let summary = run::run(&system, &suite, &plan, |_| {}).await.unwrap();
         std::fs::remove_dir_all(system.run.folder()).unwrap();
@@ -111,7 +161,7 @@ fn verdict(summary: &Summary, path: &str) -> Verdict {
 
 #[test]
 fn a_route_without_annotations_fails_by_name() {
-    let summary = attack(json!({ "operationId": "note-list", "responses": {} }), true);
+    let summary = attack(NOTES, json!({ "operationId": "note-list", "responses": {} }), Care::Asks);
     let outcome = &summary.outcomes[0];
     assert_eq!(outcome.case.path, "contract/GET/v1/orgs/{orgId}/notes");
     assert_eq!(outcome.outcome.verdict, Verdict::Fail);
@@ -125,7 +175,7 @@ fn a_route_without_annotations_fails_by_name() {
 
 #[test]
 fn a_new_route_that_leaks_is_caught_by_attacks_nobody_wrote_for_it() {
-    let summary = attack(annotated(), false);
+    let summary = attack(NOTES, annotated(), Care::None);
     assert_eq!(verdict(&summary, "hop/note-list/path.orgId"), Verdict::Fail);
     assert_eq!(verdict(&summary, "matrix/note-list/other-tenant"), Verdict::Fail);
     assert_eq!(verdict(&summary, "token/note-list/no-token"), Verdict::Fail);
@@ -133,9 +183,41 @@ fn a_new_route_that_leaks_is_caught_by_attacks_nobody_wrote_for_it() {
 
 #[test]
 fn a_new_route_that_is_right_raises_nothing() {
-    let summary = attack(annotated(), true);
+    raises_nothing(&attack(NOTES, annotated(), Care::Asks));
+}
+
+fn raises_nothing(summary: &Summary) {
     let failed: Vec<_> =
         summary.outcomes.iter().filter(|outcome| outcome.outcome.verdict != Verdict::Pass).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(summary.uncovered.is_empty() && summary.outcomes.len() > 25, "{} cases", summary.outcomes.len());
+}
+
+#[test]
+fn an_organisation_named_by_a_header_is_held_against_the_path_and_against_the_caller() {
+    raises_nothing(&attack(NOTES_ON_ROLE, guarded(), Care::Asks));
+}
+
+#[test]
+fn a_header_that_nobody_checks_is_caught_alone_and_against_the_path() {
+    let summary = attack(NOTES_ON_ROLE, guarded(), Care::None);
+    let sent = |swapped: &str| {
+        let path = format!("hop/role-note-list/{swapped}");
+        let outcome = summary.outcomes.iter().find(|outcome| outcome.case.path == path).unwrap();
+        let exchange = &outcome.finding.as_ref().unwrap().exchanges[0];
+        (exchange.request_headers["X-Organization-ID"].clone(), exchange.url.clone())
+    };
+    let header = sent("header.X-Organization-ID");
+    let both = sent("header.X-Organization-ID+path.roleId");
+    assert_eq!(header.0, both.0, "the other organisation");
+    assert_ne!(header.1, both.1, "with one's own role, and with that organisation's");
+    assert_eq!(verdict(&summary, "matrix/role-note-list/other-tenant"), Verdict::Fail);
+}
+
+#[test]
+fn a_guarded_organisation_that_looks_absent_to_a_stranger_is_caught() {
+    let summary = attack(NOTES_ON_ROLE, guarded(), Care::Hides);
+    assert_eq!(verdict(&summary, "hop/role-note-list/header.X-Organization-ID"), Verdict::Fail);
+    assert_eq!(verdict(&summary, "hop/role-note-list/path.roleId"), Verdict::Pass);
+    assert_eq!(verdict(&summary, "matrix/role-note-list/other-tenant"), Verdict::Fail);
 }

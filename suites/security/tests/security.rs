@@ -1,10 +1,14 @@
-//! The security suite as tests: each case is one, and `cargo test -p suites-security hop/team-get` runs some.
+//! The security suite as tests: each case on each target is one, and `cargo test -p suites-security hop/team-get`
+//! runs some.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use fixtures::Targets;
 use harness::host;
+use harness::record::{Absent, Record};
+use harness::run::Run;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::verdict::{Exit, Verdict};
@@ -23,13 +27,22 @@ fn main() -> ExitCode {
 }
 
 fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let selected = host::handle()?.block_on(fixtures::select())?;
-    let system = selected.system.clone();
-    let suite = Arc::new(Suite::begin("security", &system, None)?);
-    let plan = Plan::of(&system.contract);
-    let trials = plan.groups.into_iter().flat_map(|group| trials(group, &system, &suite)).collect();
-    let conclusion = libtest_mimic::run(arguments, trials);
-    suite.leave()?;
+    let Targets { selected, absent } = host::handle()?.block_on(fixtures::all())?;
+    for fixtures::Absent { name: target, reason } in absent {
+        eprintln!("target {target} is skipped: {reason}");
+        Run::current()?.record("security", &Record::Absent(Absent { target, reason }))?;
+    }
+    let (mut suites, mut all) = (Vec::new(), Vec::new());
+    for selected in &selected {
+        let system = &selected.system;
+        let suite = Arc::new(Suite::begin("security", system, None)?);
+        all.extend(Plan::of(system).groups.into_iter().flat_map(|group| trials(group, system, &suite)));
+        suites.push(suite);
+    }
+    let conclusion = libtest_mimic::run(arguments, all);
+    for suite in suites {
+        suite.leave()?;
+    }
     Ok(conclusion.exit_code())
 }
 
@@ -39,6 +52,7 @@ fn trials(group: Group, system: &Arc<System>, suite: &Arc<Suite>) -> Vec<Trial> 
     let group = Arc::new(group);
     let results: Arc<OnceLock<Results>> = Arc::default();
     let paths: Vec<String> = group.cases.iter().map(|case| case.path.clone()).collect();
+    let kind = &system.target.name;
     let trial = |path: String| {
         let (group, system, suite, results) = (group.clone(), system.clone(), suite.clone(), results.clone());
         Trial::test(path.clone(), move || {
@@ -59,6 +73,7 @@ fn trials(group: Group, system: &Arc<System>, suite: &Arc<Suite>) -> Vec<Trial> 
             let result = results.get(&path).ok_or("the case was not run: a fault of the suite")?;
             result.clone().map_err(Failed::from)
         })
+        .with_kind(kind)
     };
     paths.into_iter().map(trial).collect()
 }
