@@ -104,6 +104,8 @@ pub struct Operation {
     pub permission: Vec<Permission>,
     /// Whether strangers may know.
     pub visibility: Visibility,
+    /// The feature that the organisation's plan must include.
+    pub feature: Option<String>,
     /// New ids in the answer: kind and JSON pointer into the body.
     pub creates: Vec<(SlotKind, String)>,
     /// The example body.
@@ -118,9 +120,12 @@ impl Operation {
         self.slots.iter().filter(|slot| slot.kind.names() && !self.chooses(slot))
     }
 
-    /// Whether a slot lets the caller choose the id of what is being created: it names nothing yet.
+    /// Whether a slot lets the caller choose the id of what is being created: it names nothing yet. It is optional, or
+    /// the answer has the new id in the place where the request had it.
     pub fn chooses(&self, slot: &Slot) -> bool {
-        slot.optional && self.created(slot.kind).is_some()
+        self.created(slot.kind).is_some_and(|created| {
+            slot.optional || (slot.kind.names() && slot.place == Place::Body(pointer(created)))
+        })
     }
 
     /// Whether some way of being allowed is this one.
@@ -137,6 +142,11 @@ impl Operation {
     pub fn created(&self, kind: SlotKind) -> Option<&str> {
         self.creates.iter().find(|(created, _)| *created == kind).map(|(_, pointer)| pointer.as_str())
     }
+}
+
+/// The segments of a JSON pointer.
+fn pointer(text: &str) -> Vec<String> {
+    text.trim_start_matches('/').split('/').map(str::to_owned).collect()
 }
 
 /// A route that the service serves without (whole) annotations.

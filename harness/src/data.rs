@@ -8,6 +8,7 @@ mod invitations;
 mod ledger;
 mod organisations;
 mod permissions;
+mod products;
 mod roles;
 mod teams;
 mod users;
@@ -20,7 +21,7 @@ use crate::contract::{Place, SlotKind};
 use crate::identity::Principal;
 use crate::leak::{Canary, TenantKey, random_code};
 use crate::run::RunError;
-use crate::stores::{ArchiveError, StoreError, Table};
+use crate::stores::{ArchiveError, Database, Store, StoreError, Table};
 use crate::system::System;
 use crate::target::Capability;
 use crate::wait::TimedOut;
@@ -32,6 +33,7 @@ pub use invitations::{Invitation, Invitations};
 pub use ledger::{Entry, Ledger, LedgerLine, Outstanding};
 pub use organisations::Organisations;
 pub use permissions::Permissions;
+pub use products::Products;
 pub use roles::Roles;
 pub use teams::Teams;
 pub use users::Users;
@@ -68,6 +70,9 @@ pub enum DataError {
     /// The target cannot do what is needed.
     #[error("the target has no capability '{0}'")]
     Lacks(Capability),
+    /// The state is made in a store of one kind, and the target's is another.
+    #[error("the target's store is no {0}")]
+    OtherStore(&'static str),
     /// The archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -91,6 +96,8 @@ pub struct Tenant {
     pub org: String,
     /// The organisation's name; holds the canary.
     pub name: String,
+    /// The id of its record at the target, where that tells tenants from organisations.
+    pub record: Option<String>,
 }
 
 impl Tenant {
@@ -114,6 +121,7 @@ pub struct Data {
 struct Made {
     entry: Entry,
     kind: SlotKind,
+    org: String,
     id: String,
 }
 
@@ -154,6 +162,11 @@ impl Data {
         Invitations(self)
     }
 
+    /// Products.
+    pub fn products(&self) -> Products<'_> {
+        Products(self)
+    }
+
     /// Exports of the audit log.
     pub fn exports(&self) -> Exports<'_> {
         Exports(self)
@@ -167,9 +180,18 @@ impl Data {
         self.system.platform_admin().ok_or(DataError::Lacks(Capability::Mint))
     }
 
-    /// The store, for what no request brings about.
-    fn store(&self) -> Result<&Table, DataError> {
-        self.system.table.as_ref().ok_or(DataError::Lacks(Capability::Store))
+    fn store(&self) -> Result<&Store, DataError> {
+        self.system.store.as_ref().ok_or(DataError::Lacks(Capability::Store))
+    }
+
+    /// The DynamoDB table, for what no request brings about.
+    pub(crate) fn table(&self) -> Result<&Table, DataError> {
+        self.store()?.table().ok_or(DataError::OtherStore("DynamoDB table"))
+    }
+
+    /// The PostgreSQL database, for what no request brings about.
+    pub(crate) fn database(&self) -> Result<&Database, DataError> {
+        self.store()?.database().ok_or(DataError::OtherStore("PostgreSQL database"))
     }
 
     /// Creates through an operation: ledger entry, request, id from the answer, leak detector.
@@ -189,15 +211,15 @@ impl Data {
         Ok((id, answer))
     }
 
-    /// Where an operation names a kind of thing.
-    fn places(&self, operation: &str, kind: SlotKind) -> Vec<Place> {
-        let slots = self
-            .system
-            .contract
-            .get(operation)
-            .map(|operation| operation.slots.as_slice())
-            .unwrap_or_default();
-        slots.iter().filter(|slot| slot.kind == kind).map(|slot| slot.place.clone()).collect()
+    /// Where an operation may name a kind of thing, and need not.
+    fn optional_places(&self, operation: &str, kind: SlotKind) -> Vec<Place> {
+        let operation = self.system.contract.get(operation);
+        let slots = operation.map(|operation| operation.slots.as_slice()).unwrap_or_default();
+        slots
+            .iter()
+            .filter(|slot| slot.kind == kind && slot.optional)
+            .map(|slot| slot.place.clone())
+            .collect()
     }
 
     /// Enters an id that now exists.
@@ -212,7 +234,7 @@ impl Data {
         let org = if kind == SlotKind::Org { id } else { org };
         self.ledger.created(entry, id, org)?;
         self.system.leaks.learn(tenant, kind.as_str(), id);
-        self.remember(Made { entry, kind, id: id.to_owned() });
+        self.remember(Made { entry, kind, org: org.to_owned(), id: id.to_owned() });
         Ok(())
     }
 
@@ -222,8 +244,9 @@ impl Data {
 
     /// Enters an id that a request of the test itself created.
     pub fn adopt(&self, tenant: &Tenant, kind: SlotKind, id: &str) -> Result<(), DataError> {
-        let entry = self.ledger.creating(kind, &tenant.key, &tenant.org)?;
-        self.created(entry, &tenant.key, &tenant.org, kind, id)
+        let org = if kind == SlotKind::Org { id } else { &tenant.org };
+        let entry = self.ledger.creating(kind, &tenant.key, org)?;
+        self.created(entry, &tenant.key, org, kind, id)
     }
 
     /// Removes everything that was created, newest first, and verifies it.
@@ -235,11 +258,11 @@ impl Data {
         if made.is_empty() {
             return Ok(());
         }
-        let of_kind = |kind: SlotKind| -> Vec<&str> {
-            made.iter().filter(|made| made.kind == kind).map(|made| made.id.as_str()).collect()
-        };
-        cleanup::remove(&self.system, &of_kind(SlotKind::Org), &of_kind(SlotKind::User)).await?;
-        cleanup::remove_permissions(&self.system, &of_kind(SlotKind::Permission)).await?;
+        let made_of = |kind: SlotKind| made.iter().filter(move |made| made.kind == kind);
+        let ids = |kind: SlotKind| -> Vec<&str> { made_of(kind).map(|made| made.id.as_str()).collect() };
+        let users = made_of(SlotKind::User).map(|made| (made.org.clone(), made.id.clone()));
+        cleanup::remove(&self.system, &ids(SlotKind::Org), &users.collect::<Vec<_>>()).await?;
+        cleanup::remove_permissions(&self.system, &ids(SlotKind::Permission)).await?;
         for made in made.iter().rev() {
             self.ledger.removed(made.entry)?;
         }
@@ -250,10 +273,11 @@ impl Data {
     pub fn keep(&self) -> Option<String> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let org = made.iter().find(|made| made.kind == SlotKind::Org)?;
-        Some(match &self.system.target.store {
+        Some(match &self.system.store {
             Some(store) => format!(
-                "kept: organisation {}; look: aws dynamodb scan --endpoint-url {} --table-name {} (while the target runs); remove: watertight sweep",
-                org.id, store.url, store.table
+                "kept: organisation {}; look: {} (while the target runs); remove: watertight sweep",
+                org.id,
+                store.how_to_look(&org.id)
             ),
             None => format!("kept: organisation {}; remove: watertight sweep", org.id),
         })

@@ -9,4 +9,4 @@ mod token;
 pub use jwks::{JwksMood, JwksServer};
 pub use keys::{Algorithm, KeyError, KeyPair, Keys};
 pub use principal::{Credential, Principal};
-pub use token::{Claims, Issuer, TOKEN_LIFE};
+pub use token::{Claims, Issuer};

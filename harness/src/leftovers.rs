@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::data::{DataError, Outstanding};
-use crate::stores::{Item, Key, Table, key_of};
+use crate::stores::{Store, Things};
 use crate::suite::{Outcome, Suite};
 use crate::system::System;
 use crate::target::Capability;
@@ -22,31 +22,27 @@ const NAMED: usize = 20;
 /// The store as it was before the first story.
 #[derive(Debug)]
 pub struct Before {
-    table: Table,
+    store: Store,
     run: PathBuf,
-    keys: BTreeSet<Key>,
+    names: BTreeSet<String>,
     told: AtomicUsize,
 }
 
 impl Before {
     /// Looks at the store of a system. `None` without the store.
     pub async fn of(system: &System) -> Result<Option<Before>, DataError> {
-        let Some(table) = system.table.clone() else { return Ok(None) };
-        let keys = table.scan().await?.iter().filter_map(key_of).collect();
+        let Some(store) = system.store.clone() else { return Ok(None) };
+        let names = store.everything().await?.into_keys().collect();
         let run = system.run.folder().to_owned();
-        Ok(Some(Before { table, run, keys, told: AtomicUsize::new(0) }))
+        Ok(Some(Before { store, run, names, told: AtomicUsize::new(0) }))
     }
 
     /// What is there now and was not before. What a failed story keeps for a look at it stands in the ledger
     /// and is not left over: that story has failed already.
     pub async fn left(&self) -> Result<Left, DataError> {
-        let items = self.table.scan().await?;
-        let looked_at = items.len();
-        let mut new: Vec<(Key, Item)> = items
-            .into_iter()
-            .filter_map(|item| Some((key_of(&item)?, item)))
-            .filter(|(key, _)| !self.keys.contains(key))
-            .collect();
+        let mut new = self.store.everything().await?;
+        let looked_at = new.len();
+        new.retain(|name, _| !self.names.contains(name));
         if !new.is_empty() {
             let unreadable = |source| DataError::Unreadable { folder: self.run.clone(), source };
             let kept: Vec<String> = Outstanding::of_run(&self.run)
@@ -54,30 +50,46 @@ impl Before {
                 .into_iter()
                 .filter_map(|outstanding| outstanding.id)
                 .collect();
-            new.retain(|(_, item)| !belongs(item, &kept));
+            without(&mut new, &self.kept(kept).await?);
         }
-        Ok(Left { looked_at, keys: new.into_iter().map(|(key, _)| key).collect() })
+        Ok(Left { looked_at, names: new.into_keys().collect() })
+    }
+
+    /// These ids, and the schemas that are theirs: the rows in them need not say so.
+    async fn kept(&self, mut ids: Vec<String>) -> Result<Vec<String>, DataError> {
+        if let Some(database) = self.store.database() {
+            let orgs: Vec<&str> = ids.iter().map(String::as_str).collect();
+            ids.extend(database.schemas_of(&orgs).await?);
+        }
+        Ok(ids)
     }
 }
 
-fn belongs(item: &Item, ids: &[String]) -> bool {
-    let text = serde_json::to_string(item).unwrap_or_default();
-    ids.iter().any(|id| text.contains(id))
+/// Takes out what holds one of these strings.
+fn without(things: &mut Things, strings: &[String]) {
+    things.retain(|name, value| {
+        let text = format!("{name} {value}");
+        !strings.iter().any(|string| text.contains(string))
+    });
 }
 
-/// The items that nobody claims.
+/// What nobody claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Left {
-    /// How many items the store holds in all.
+    /// How many items, rows and schemas the store holds in all.
     pub looked_at: usize,
-    /// The keys of those left.
-    pub keys: BTreeSet<Key>,
+    /// The names of those left.
+    pub names: BTreeSet<String>,
 }
 
 impl Left {
     /// What that makes of the suite.
     pub fn outcome(&self) -> Outcome {
-        if self.keys.is_empty() { Outcome::pass() } else { Outcome::because(Verdict::Fail, self.to_string()) }
+        if self.names.is_empty() {
+            Outcome::pass()
+        } else {
+            Outcome::because(Verdict::Fail, self.to_string())
+        }
     }
 }
 
@@ -85,14 +97,14 @@ impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} of the {} items in the store were not there before the first story and belong to none",
-            self.keys.len(),
+            "{} of the {} things in the store were not there before the first story and belong to none",
+            self.names.len(),
             self.looked_at
         )?;
-        for key in self.keys.iter().take(NAMED) {
-            write!(f, "\n  {} {}", key.partition, key.sort)?;
+        for name in self.names.iter().take(NAMED) {
+            write!(f, "\n  {name}")?;
         }
-        match self.keys.len().saturating_sub(NAMED) {
+        match self.names.len().saturating_sub(NAMED) {
             0 => Ok(()),
             more => write!(f, "\n  and {more} more"),
         }
@@ -111,6 +123,6 @@ pub async fn record(before: Option<&Before>, suite: &Suite) -> Result<Option<Str
     };
     let left = before.left().await?;
     suite.ended(TEST, start, &left.outcome())?;
-    let count = left.keys.len();
+    let count = left.names.len();
     Ok((before.told.swap(count, Ordering::Relaxed) < count).then(|| left.to_string()))
 }

@@ -6,7 +6,8 @@
 //!   records/<suite>-<pid>.jsonl   results, see `record`
 //!   exchanges/<suite>-<pid>.jsonl requests and responses, redacted
 //!   ledger/<pid>.jsonl            what was created and removed, see `data`
-//!   shared/                       made once for all processes of the run (key pairs)
+//!   postgres/                     where the clusters of the run lie, see `stores::postgres`
+//!   shared/                       made once for all processes of the run (key pairs, the cluster's address)
 //! ```
 //!
 //! Every process appends to files of its own, so nothing is interleaved and nothing needs a lock but
@@ -29,7 +30,7 @@ use crate::exchange::Exchange;
 use crate::record::Record;
 use crate::seed::{NotASeed, Seed};
 
-pub(crate) use parent::lives;
+pub(crate) use parent::{keeper, lives, started};
 
 /// The variable that names the run's folder; the command sets it for the processes it starts.
 pub const RUN_VARIABLE: &str = "WATERTIGHT_RUN";
@@ -258,13 +259,30 @@ impl Run {
     where
         T: Serialize + DeserializeOwned,
     {
+        self.shared_while(name, |_| true, make)
+    }
+
+    /// As [`shared`](Self::shared), for what may have ended since: it is made anew when it is not `good` any more.
+    pub fn shared_while<T, E>(
+        &self,
+        name: &str,
+        good: impl FnOnce(&T) -> bool,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, SharedError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+    {
         let folder = self.folder.join("shared");
         fs::create_dir_all(&folder).map_err(folder_error("create", &folder)).map_err(SharedError::Run)?;
         let _lock = Lock::take(&folder.join(format!("{name}.lock"))).map_err(SharedError::Run)?;
         let path = folder.join(format!("{name}.json"));
         if let Ok(text) = fs::read_to_string(&path) {
-            return serde_json::from_str(&text)
-                .map_err(|source| SharedError::Run(RunError::Meta { path, source }));
+            let found =
+                serde_json::from_str(&text).map_err(|source| RunError::Meta { path: path.clone(), source });
+            let found = found.map_err(SharedError::Run)?;
+            if good(&found) {
+                return Ok(found);
+            }
         }
         let made = make().map_err(SharedError::Make)?;
         write_private(&path, &made).map_err(SharedError::Run)?;
@@ -344,6 +362,16 @@ mod tests {
         let made = first.shared("thing", || Ok::<_, std::io::Error>(41)).unwrap();
         let found = second.shared("thing", || Ok::<_, std::io::Error>(42)).unwrap();
         assert_eq!((made, found), (41, 41));
+    }
+
+    #[test]
+    fn what_has_ended_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = Run::create(dir.path()).unwrap();
+        let shared = |good: bool, new: u32| {
+            run.shared_while("thing", |_| good, || Ok::<_, std::io::Error>(new)).unwrap()
+        };
+        assert_eq!([shared(true, 1), shared(true, 2), shared(false, 3), shared(true, 4)], [1, 1, 3, 3]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The state oracle: what a tenant's state is, and what changed. "403, but it was written" is a failure.
 //!
-//! With the store a snapshot is every item that belongs to the tenants, audit entries and counters left out.
+//! With the store a snapshot is everything that belongs to the tenants, audit entries and counters left out.
 //! Without it, it is what the rightful owner reads through the API.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::client::{Api, CallError};
 use crate::contract::{Effect, Permission, SlotKind};
 use crate::exchange::Class;
 use crate::identity::Principal;
-use crate::stores::{StoreError, Table, key_of};
+use crate::stores::{Store, StoreError};
 
 /// The state of some tenants at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,33 +80,25 @@ pub struct Watched {
 impl Snapshot {
     /// The state of these tenants now, and with the store of whatever holds one of these words.
     pub async fn take(
-        table: Option<&Table>,
+        store: Option<&Store>,
         api: &Api,
         watched: &[Watched],
         words: &[&str],
     ) -> Result<Snapshot, SnapshotError> {
-        match table {
-            Some(table) => Snapshot::from_store(table, watched, words).await,
+        match store {
+            Some(store) => Snapshot::from_store(store, watched, words).await,
             None => Snapshot::by_reading(api, watched).await,
         }
     }
 
     async fn from_store(
-        table: &Table,
+        store: &Store,
         watched: &[Watched],
         words: &[&str],
     ) -> Result<Snapshot, SnapshotError> {
         let orgs = watched.iter().map(|watched| watched.org.as_str());
         let sought: Vec<&str> = orgs.chain(words.iter().copied()).collect();
-        let items = table.state_of(&sought).await?;
-        let things = items
-            .into_iter()
-            .filter_map(|item| {
-                let key = key_of(&item)?;
-                Some((format!("{} {}", key.partition, key.sort), Value::Object(item.into_iter().collect())))
-            })
-            .collect();
-        Ok(Snapshot { things })
+        Ok(Snapshot { things: store.state_of(&sought).await? })
     }
 
     /// Calls every reading operation that names nothing but the organisation.

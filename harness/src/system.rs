@@ -12,8 +12,8 @@ use crate::contract::{Conformance, Contract, ContractError, Effect, Operation};
 use crate::identity::{Issuer, JwksServer, KeyError, Keys, Principal};
 use crate::leak::{Entitlement, LeakDetector};
 use crate::run::{Run, SharedError};
-use crate::stores::{Archive, ArchiveError, Mailbox, Table};
-use crate::target::{ArchiveStandIn, Identity, Target};
+use crate::stores::{Archive, ArchiveError, Mailbox, Store, StoreError};
+use crate::target::{ArchiveStandIn, Identity, Target, TokenStyle};
 use crate::wait::{self, TimedOut};
 
 /// Between two attempts to sign in.
@@ -80,6 +80,9 @@ pub enum SystemError {
     /// The archive stand-in.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The keys of the run.
     #[error(transparent)]
     Keys(#[from] SharedError<KeyError>),
@@ -111,13 +114,13 @@ impl StandIns {
     ) -> Result<StandIns, SystemError> {
         let listen_error = |what, address| move |source| SystemError::Listen { what, address, source };
         let (issuer, jwks) = match identity {
-            Some(Identity::Mint { issuer, client_id, listen, .. }) => {
+            Some(Identity::Mint { issuer, style, client_id, listen, .. }) => {
                 let keys = Arc::new(Keys::of_run(run)?);
                 let jwks = JwksServer::start(*listen, keys.jwks())
                     .await
                     .map_err(listen_error("JWKS server", *listen))?;
                 let url = issuer.clone().unwrap_or_else(|| jwks.base());
-                (Some(Issuer { url, client_id: client_id.clone(), keys }), Some(jwks))
+                (Some(Issuer { url, style: *style, client_id: client_id.clone(), keys }), Some(jwks))
             }
             None => (None, None),
         };
@@ -158,7 +161,7 @@ pub struct System {
     /// The servers it leans on.
     pub stand_ins: StandIns,
     /// Its store, with the `store` capability.
-    pub table: Option<Table>,
+    pub store: Option<Store>,
     /// What every client of it searches responses for.
     pub leaks: LeakDetector,
     /// What all clients of it sent.
@@ -183,7 +186,7 @@ impl System {
         {
             check_jwks(&http, jwks_url.clone().unwrap_or_else(|| jwks.url()), &issuer.keys.rsa.id).await?;
         }
-        let table = target.store.as_ref().map(Table::connect);
+        let store = target.store.as_ref().map(Store::connect).transpose()?;
         let platform_admin = platform_admin(&target, &stand_ins);
         Ok(System {
             run,
@@ -192,7 +195,7 @@ impl System {
             conformance: Conformance::shared(&document),
             document,
             stand_ins,
-            table,
+            store,
             leaks: LeakDetector::default(),
             coverage: Arc::default(),
             platform_admin,
@@ -246,6 +249,11 @@ impl System {
         })
         .await?;
         Ok(())
+    }
+
+    /// Whose tokens those of this system look like.
+    pub fn token_style(&self) -> TokenStyle {
+        self.stand_ins.issuer.as_ref().map_or_else(TokenStyle::default, |issuer| issuer.style)
     }
 
     /// The platform administrator, when the harness can sign tokens.

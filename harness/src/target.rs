@@ -22,6 +22,7 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use file::TargetError;
 pub use secret::Secret;
@@ -95,6 +96,17 @@ pub struct Limits {
     pub max_requests: Option<u64>,
 }
 
+/// Whose tokens the minted ones look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenStyle {
+    /// Access tokens of Amazon Cognito: `client_id`, `token_use`, `username`.
+    #[default]
+    Cognito,
+    /// Session tokens of Clerk: `azp`, `sid`, `nbf`, a minute's life.
+    Clerk,
+}
+
 /// Who signs the tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -105,7 +117,10 @@ pub enum Identity {
         /// `iss` of every token; default `http://<listen>`.
         #[serde(default)]
         issuer: Option<String>,
-        /// `client_id` of every token.
+        /// Whose tokens they look like.
+        #[serde(default)]
+        style: TokenStyle,
+        /// `client_id` of every token, or `azp` in Clerk's.
         client_id: String,
         /// Where the target fetches the keys, when that is not `listen` itself but a copy or a tunnel. Looked
         /// at before anything is sent.
@@ -118,9 +133,18 @@ pub enum Identity {
     },
 }
 
-/// The DynamoDB table behind the target, for stored-state checks.
+/// The store behind the target, for stored-state checks.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub enum Store {
+    /// A DynamoDB table.
+    DynamoDb(TableStore),
+    /// A PostgreSQL database.
+    Postgres(DatabaseStore),
+}
+
+/// A DynamoDB table.
+#[derive(Clone, Debug)]
+pub struct TableStore {
     /// Endpoint URL.
     pub url: Url,
     /// Region the requests are signed for.
@@ -134,6 +158,61 @@ pub struct Store {
     pub owners: Vec<String>,
     /// Access key id and secret; dummies when the endpoint checks none.
     pub credentials: (Secret, Secret),
+}
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct DatabaseStore {
+    /// `postgres://user:password@host:port/database`, of a role that row level security does not hold back.
+    pub url: Secret,
+    /// Tables (`audit`, or `public.audit` where only one of that name is meant) that change with every request: the
+    /// state oracle leaves them out.
+    pub volatile: Vec<String>,
+    /// Columns, of whatever table, that hold the ids of the organisations and users a row belongs to, and the words
+    /// (names, e-mails) by which one that a refused request created is found.
+    pub owners: Vec<String>,
+    /// Which schema is whose, where tenants have schemas.
+    pub schemas: Option<Schemas>,
+}
+
+/// Which schema is whose.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schemas {
+    /// The table that says so: `public.tenants`.
+    pub table: String,
+    /// Its column with the organisation's id.
+    pub owner: String,
+    /// The schema's name, with columns of the table in braces: `tenant_{id}`. Dashes and underscores do not count.
+    pub schema: String,
+}
+
+impl Schemas {
+    /// The schema that a row of the table names.
+    pub(crate) fn name_of(&self, row: &Value) -> String {
+        let columns = row.as_object().into_iter().flatten();
+        columns.fold(self.schema.clone(), |name, (column, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            name.replace(&format!("{{{column}}}"), &text)
+        })
+    }
+}
+
+/// What a target calls what every suite needs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vocabulary {
+    /// The predefined role that may do everything in an organisation.
+    pub admin_role: String,
+    /// The plan that includes every feature, where plans decide.
+    pub plan: Option<String>,
+}
+
+impl Default for Vocabulary {
+    /// What access-service says.
+    fn default() -> Self {
+        Vocabulary { admin_role: "ORG_ADMIN".to_owned(), plan: None }
+    }
 }
 
 /// Where the archive stand-in listens, and its bucket.
@@ -181,6 +260,8 @@ pub struct Target {
     pub proxy: Option<Url>,
     /// Who signs tokens; `None` where the harness has no way to sign in.
     pub identity: Option<Identity>,
+    /// Its words.
+    pub vocabulary: Vocabulary,
     /// The store, with the `store` capability.
     pub store: Option<Store>,
     /// Where the recording mail stand-in listens, with the `mail` capability. Speaks SES v2 `SendEmail`.
@@ -210,6 +291,7 @@ impl Target {
             ca: None,
             proxy: None,
             identity: None,
+            vocabulary: Vocabulary::default(),
             store: None,
             mail: None,
             archive: None,

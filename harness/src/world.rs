@@ -29,7 +29,7 @@ use crate::leftovers::{self, Before};
 use crate::record::Step;
 use crate::run::RunError;
 use crate::snapshot::SnapshotError;
-use crate::stores::{Archive, ArchiveError, Mailbox, StoreError, Table};
+use crate::stores::{Archive, ArchiveError, Database, Mailbox, Store, StoreError, Table};
 use crate::suite::{Outcome, Suite};
 use crate::system::System;
 use crate::target::Capability;
@@ -94,7 +94,9 @@ impl From<DataError> for Stop {
     fn from(error: DataError) -> Stop {
         match error {
             DataError::Call(error) => error.into(),
-            DataError::Lacks(_) | DataError::Absent(_) => Stop::skip(error.to_string()),
+            DataError::Lacks(_) | DataError::OtherStore(_) | DataError::Absent(_) => {
+                Stop::skip(error.to_string())
+            }
             // A mail that is not sent, a job that does not end: the target's doing.
             DataError::Late(_) => Stop::fail(error.to_string()),
             error => Stop::error(error.to_string()),
@@ -191,19 +193,37 @@ impl World {
         self.telling().begin(title);
     }
 
-    /// What must then stand in the store: a step of its own, after which the one before goes on. Without the
+    /// What must then stand in the DynamoDB table: a step of its own, after which the one before goes on. Without the
     /// store it is skipped by name, and the story is told to its end.
     pub async fn stored(
         &self,
         title: &str,
         check: impl AsyncFnOnce(&Table) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        self.stored_in(title, self.system.store.as_ref().and_then(Store::table), check).await
+    }
+
+    /// What must then stand in the PostgreSQL database: a step of its own, as [`stored`](Self::stored) is.
+    pub async fn stored_rows(
+        &self,
+        title: &str,
+        check: impl AsyncFnOnce(&Database) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.stored_in(title, self.system.store.as_ref().and_then(Store::database), check).await
+    }
+
+    async fn stored_in<S>(
+        &self,
+        title: &str,
+        store: Option<&S>,
+        check: impl AsyncFnOnce(&S) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         self.close_step(Verdict::Pass);
         let before = self.telling().open;
         self.telling().begin(title);
-        match &self.system.table {
+        match store {
             // A check that fails stays the open step: the failure belongs to it.
-            Some(table) => check(table).await?,
+            Some(store) => check(store).await?,
             None => self.close_step(Verdict::Skip),
         }
         self.telling().open = before;
@@ -219,9 +239,14 @@ impl World {
         self.telling().close(exchanges, verdict);
     }
 
-    /// The store, or a stop that skips the rest by name.
-    pub fn store(&self) -> Result<&Table, Stop> {
-        self.system.table.as_ref().ok_or_else(|| Stop::skip(DataError::Lacks(Capability::Store).to_string()))
+    /// The DynamoDB table, or a stop that skips the rest by name.
+    pub fn table(&self) -> Result<&Table, Stop> {
+        Ok(self.data.table()?)
+    }
+
+    /// The PostgreSQL database, or a stop that skips the rest by name.
+    pub fn database(&self) -> Result<&Database, Stop> {
+        Ok(self.data.database()?)
     }
 
     /// The archive stand-in, or the reason why the rest of the story is skipped.

@@ -98,6 +98,7 @@ impl Reader<'_> {
         let permission = self.required("x-permission").cloned();
         let effect = self.required("x-effect").cloned();
         let visibility = self.required("x-visibility").cloned();
+        let feature = self.feature();
         let slots = self.slots(shared_parameters);
         let creates = self.creates();
         if !self.missing.is_empty() {
@@ -129,6 +130,7 @@ impl Reader<'_> {
             effect: effect?,
             permission,
             visibility: visibility?,
+            feature,
             creates,
             body: self.example(),
             statuses,
@@ -149,6 +151,14 @@ impl Reader<'_> {
             self.problem(&format!("{key} is {value}, expected one of {}", known.join(", ")));
         }
         found
+    }
+
+    fn feature(&mut self) -> Option<String> {
+        let feature = self.operation.get("x-feature")?;
+        if feature.as_str().is_none_or(str::is_empty) {
+            self.problem(&format!("x-feature is {feature}, expected the name of a feature"));
+        }
+        feature.as_str().map(str::to_owned)
     }
 
     fn permission(&mut self, value: &Value) -> Vec<Permission> {
@@ -304,6 +314,20 @@ mod tests {
         assert_eq!(naming, ["body/leads/*", "path/orgId"]);
         let lead = Place::Body(vec!["leads".into(), "*".into()]);
         assert!(operation.slots.iter().any(|slot| slot.place == lead && slot.optional));
+    }
+
+    #[test]
+    fn an_id_that_the_answer_repeats_is_chosen_by_the_caller_and_named_by_nobody() {
+        let operation = json!({
+            "operationId": "tenant-create", "x-permission": ["platform:manage"], "x-effect": "write",
+            "x-visibility": "public", "x-creates": { "org": "/clerkOrgId", "tenant": "/id" },
+            "x-slot": { "path/orgId": "team", "body/clerkOrgId": "org", "body/parentId": "org" }, "x-feature": "ai"
+        });
+        let contract = Contract::from_openapi(&document(&operation)).unwrap();
+        let operation = contract.get("tenant-create").unwrap();
+        assert_eq!(operation.feature.as_deref(), Some("ai"));
+        let naming: Vec<_> = operation.naming_slots().map(|slot| slot.place.to_string()).collect();
+        assert_eq!(naming, ["body/parentId", "path/orgId"]);
     }
 
     #[test]

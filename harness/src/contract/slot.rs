@@ -104,6 +104,8 @@ slot_kinds! {
     InvitationToken = "invitation-token", true;
     /// An export job.
     AuditExport = "audit-export", true;
+    /// A tenant's record, where the target tells tenants from organisations.
+    Tenant = "tenant", true;
     /// A product.
     Product = "product", true;
     /// Free text, filled with the tenant's canary.

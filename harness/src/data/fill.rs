@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Data, DataError, Tenant, fresh_email};
+use uuid::Uuid;
+
+use super::organisations::org_of;
+use super::{Data, DataError, Tenant, fresh_email, fresh_key};
 use crate::client::{Api, Call, CallError};
 use crate::contract::{Effect, Operation, Permission, Place, Slot, SlotKind};
 use crate::identity::Principal;
@@ -14,25 +17,38 @@ use crate::target::Capability;
 pub struct Fill {
     /// By kind.
     pub values: BTreeMap<SlotKind, String>,
-    /// Who may accept the invitation among the values.
-    invitee: Option<Principal>,
+    /// The new ids that the caller must choose, by their places.
+    chosen: BTreeMap<Place, String>,
+    /// Who may do what others may not with something among the values: whoever was invited, or owns an organisation
+    /// that is made to be ended.
+    own: Option<Principal>,
 }
 
 impl Fill {
     /// A call of the operation with these values.
     pub fn call(&self, api: &Api, operation: &Operation, principal: &Principal) -> Call {
         let call = api.call(&operation.name).as_(principal);
-        self.values.iter().fold(call, |call, (kind, value)| call.slot(*kind, value))
+        let call = self.values.iter().fold(call, |call, (kind, value)| call.slot(*kind, value));
+        self.chosen.iter().fold(call, |call, (place, id)| call.at(place, id))
     }
 
     /// Who rightfully calls an operation that the platform does not keep for itself: the invitee, or the
     /// tenant's administrator.
     pub fn rightful(&self, operation: &Operation, admin: &Principal) -> Principal {
-        match &self.invitee {
+        match &self.own {
             Some(invitee) if operation.allows(&Permission::Invitee) => invitee.clone(),
+            Some(owner) if ends_the_tenant(operation) => owner.clone(),
             _ => admin.clone(),
         }
     }
+}
+
+/// Whether an operation ends the organisation itself, which is all that it names.
+fn ends_the_tenant(operation: &Operation) -> bool {
+    let mut named = operation.naming_slots();
+    operation.effect == Effect::Consume
+        && named.next().is_some_and(|slot| slot.kind == SlotKind::Org)
+        && named.next().is_none()
 }
 
 /// Whether the permission that the path names is changed or ended.
@@ -58,11 +74,22 @@ impl Data {
         // By the order of the kinds: a member needs the team of the same request, an invitation its role.
         kinds.sort_unstable();
         kinds.dedup();
-        let ends_the_tenant = operation.effect == Effect::Consume && operation.naming_slots().count() == 1;
+        for slot in operation.slots.iter().filter(|slot| !slot.optional && operation.chooses(slot)) {
+            fill.chosen.insert(slot.place.clone(), self.choose(tenant, slot.kind)?);
+        }
         for kind in kinds {
             let value = match kind {
-                SlotKind::Org if ends_the_tenant && operation.allows(&Permission::Platform) => {
-                    self.organisations().create("shortlived").await?.org
+                SlotKind::Org if ends_the_tenant(operation) => {
+                    let shortlived = self.organisations().create("shortlived").await?;
+                    if !operation.allows(&Permission::Platform) {
+                        fill.own = Some(self.users().administrator(&shortlived, "owner").await?);
+                    }
+                    shortlived.org
+                }
+                // A tenant that is suspended lets nobody in any more.
+                SlotKind::Tenant if operation.effect != Effect::Read => {
+                    let shortlived = self.organisations().create("shortlived").await?;
+                    shortlived.record.ok_or(DataError::Absent(kind))?
                 }
                 SlotKind::Permission if operation.created(kind).is_some() => {
                     let name = self.permissions().fresh_name();
@@ -106,7 +133,7 @@ impl Data {
             SlotKind::Invitation | SlotKind::InvitationToken => {
                 let role = self.roles().create(tenant, admin).await?;
                 let invitation = self.invitations().create(tenant, admin, &role, None).await?;
-                fill.invitee = Some(invitation.invitee);
+                fill.own = Some(invitation.invitee);
                 if kind == SlotKind::Invitation { invitation.id } else { invitation.token }
             }
             SlotKind::Text => tenant.text("words"),
@@ -116,11 +143,23 @@ impl Data {
                 self.must_archive()?;
                 self.exports().create(tenant, admin).await?
             }
-            SlotKind::Product => return Err(DataError::Unmade(kind)),
+            SlotKind::Product => self.products().create(tenant, admin).await?,
+            SlotKind::Tenant => tenant.record.clone().ok_or(DataError::Absent(kind))?,
             SlotKind::Status | SlotKind::Permission | SlotKind::PlatformRole | SlotKind::ResourceType => {
                 return Ok(None);
             }
         }))
+    }
+
+    /// An id for something new, which the caller chooses: in the ledger already, for whoever sends it creates it.
+    fn choose(&self, tenant: &Tenant, kind: SlotKind) -> Result<String, DataError> {
+        let id = match kind {
+            SlotKind::Org => org_of(&fresh_key()),
+            SlotKind::User => Uuid::new_v4().to_string(),
+            kind => return Err(DataError::Unmade(kind)),
+        };
+        self.adopt(tenant, kind, &id)?;
+        Ok(id)
     }
 
     /// Where nothing can be archived, an export's rightful caller fails too.

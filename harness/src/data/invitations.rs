@@ -67,7 +67,7 @@ impl Invitations<'_> {
     /// Lets an invitation's time run out: in the store, for nobody waits a day.
     pub async fn expire(&self, tenant: &Tenant, invitation: &str) -> Result<(), DataError> {
         let key = Key { partition: format!("ORG#{}", tenant.org), sort: format!("INVITATION#{invitation}") };
-        Ok(self.0.store()?.update(&key, &[("expiresAt", LONG_AGO)], &[]).await?)
+        Ok(self.0.table()?.update(&key, &[("expiresAt", LONG_AGO)], &[]).await?)
     }
 
     /// The principal an invitee becomes by accepting.

@@ -43,7 +43,7 @@ pub enum LedgerLine {
         kind: String,
         /// The tenant's canary: finds it in a list even when the answer never came.
         tenant: TenantKey,
-        /// The organisation, empty when that is what is created.
+        /// The organisation; empty when that is what is created, and the target chooses its id.
         org: String,
     },
     /// Created, with this id.
@@ -129,6 +129,8 @@ pub struct Outstanding {
     pub kind: String,
     /// The tenant's canary.
     pub tenant: TenantKey,
+    /// The organisation it belongs to; empty when it is one whose id the target chooses, and that was never told.
+    pub org: String,
     /// The id; `None` when the answer to the creation never came.
     pub id: Option<String>,
 }
@@ -153,7 +155,9 @@ impl Outstanding {
             let file = file?.path();
             for line in fs::read_to_string(&file)?.lines() {
                 match serde_json::from_str(line) {
-                    Ok(LedgerLine::Creating { entry, target, base_url, embedded, kind, tenant, .. }) => {
+                    Ok(LedgerLine::Creating {
+                        entry, target, base_url, embedded, kind, tenant, org, ..
+                    }) => {
                         let file = file.clone();
                         outstanding.push(Outstanding {
                             file,
@@ -163,6 +167,7 @@ impl Outstanding {
                             embedded,
                             kind,
                             tenant,
+                            org,
                             id: None,
                         });
                     }

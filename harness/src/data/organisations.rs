@@ -1,22 +1,76 @@
 //! Organisations: the tenants themselves.
 
 use super::{Data, DataError, Tenant, fresh_key};
-use crate::contract::SlotKind;
+use crate::client::Call;
+use crate::contract::{Contract, SlotKind};
+use crate::identity::Principal;
+use crate::leak::TenantKey;
+
+/// Makes an organisation, whose id the target chooses.
+const BY_TARGET: &str = "org-create";
+/// Makes a tenant of an organisation, whose id its identity provider has chosen.
+const BY_PROVIDER: &str = "tenant-create";
 
 /// Creates organisations.
 #[derive(Clone, Copy, Debug)]
 pub struct Organisations<'d>(pub(super) &'d Data);
 
 impl Organisations<'_> {
-    /// A new organisation whose name holds its canary.
+    /// A new organisation whose name holds its canary, on the plan that includes every feature.
     pub async fn create(&self, name: &str) -> Result<Tenant, DataError> {
+        let plan = self.0.system.target.vocabulary.plan.clone();
+        self.create_on(name, plan.as_deref()).await
+    }
+
+    /// A new organisation on a plan; where the target has plans and none is named, on that of the contract's example.
+    pub async fn create_on(&self, name: &str, plan: Option<&str>) -> Result<Tenant, DataError> {
         let data = self.0;
         let admin = data.platform_admin()?;
         let key = fresh_key();
         let name = format!("{name} {key}");
-        let call = data.api.call("org-create").as_(&admin).slot(SlotKind::Text, &name);
-        let call = call.slot(SlotKind::Slug, &format!("t-{key}"));
-        let (org, _) = data.create(&key, "", SlotKind::Org, call, "org-create").await?;
-        Ok(Tenant { key, org, name })
+        if !chosen_by_provider(&data.system.contract) {
+            let call = self.named(BY_TARGET, &admin, &key, &name);
+            let (org, _) = data.create(&key, "", SlotKind::Org, call, BY_TARGET).await?;
+            return Ok(Tenant { key, org, name, record: None });
+        }
+        let org = org_of(&key);
+        let call = self.named(BY_PROVIDER, &admin, &key, &name).org(&org);
+        let call = match plan {
+            Some(plan) => call.slot(SlotKind::Status, plan),
+            None => call,
+        };
+        let (org, answer) = data.create(&key, &org, SlotKind::Org, call, BY_PROVIDER).await?;
+        let created = data.system.contract.get(BY_PROVIDER);
+        let pointer = created.and_then(|operation| operation.created(SlotKind::Tenant));
+        let record = pointer.map(|pointer| answer.text_at(pointer)).transpose()?;
+        if let Some(record) = &record {
+            data.system.leaks.learn(&key, SlotKind::Tenant.as_str(), record);
+        }
+        Ok(Tenant { key, org, name, record })
     }
+
+    fn named(&self, operation: &str, admin: &Principal, key: &TenantKey, name: &str) -> Call {
+        let call = self.0.api.call(operation).as_(admin).slot(SlotKind::Text, name);
+        call.slot(SlotKind::Slug, &format!("t-{key}"))
+    }
+
+    /// An organisation that the identity provider knows and of which the target has no tenant yet.
+    pub fn without_tenant(&self, name: &str) -> Result<Tenant, DataError> {
+        let key = fresh_key();
+        let org = org_of(&key);
+        let tenant = Tenant { org: org.clone(), name: format!("{name} {key}"), key, record: None };
+        self.0.adopt(&tenant, SlotKind::Org, &org)?;
+        Ok(tenant)
+    }
+}
+
+/// Whether ids of organisations come from the identity provider, whose part the harness then plays.
+pub(super) fn chosen_by_provider(contract: &Contract) -> bool {
+    contract.get(BY_TARGET).is_none() && contract.get(BY_PROVIDER).is_some()
+}
+
+/// The id that the harness chooses for a tenant's organisation: it follows from the canary, so that the ledger knows
+/// it before anything is answered.
+pub(super) fn org_of(key: &TenantKey) -> String {
+    format!("org_{key}")
 }

@@ -46,7 +46,8 @@ impl Permissions<'_> {
     /// Enters an id that now exists. The leak detector does not learn it: it is nobody's secret.
     fn enter(self, entry: Entry, tenant: &Tenant, id: &str) -> Result<(), DataError> {
         self.0.ledger.created(entry, id, &tenant.org)?;
-        self.0.remember(Made { entry, kind: SlotKind::Permission, id: id.to_owned() });
+        let kind = SlotKind::Permission;
+        self.0.remember(Made { entry, kind, org: tenant.org.clone(), id: id.to_owned() });
         Ok(())
     }
 }

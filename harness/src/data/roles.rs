@@ -66,7 +66,7 @@ impl Roles<'_> {
         user: &str,
         role: &str,
     ) -> Result<(), DataError> {
-        let table = self.0.store()?;
+        let table = self.0.table()?;
         let partition = format!("USER#{user}#ORG#{}", tenant.org);
         let assignment = Key { partition: partition.clone(), sort: format!("ROLE#{role}") };
         table.update(&assignment, &[("status", "INACTIVE")], &[]).await?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::token::{assemble, unix_now};
 use super::{Claims, Issuer, KeyError};
+use crate::target::TokenStyle;
 
 /// One way to forge a token.
 #[derive(Clone, Copy)]
@@ -20,10 +21,17 @@ pub struct Forgery {
     pub cwe: u32,
     /// OWASP ASVS 5.0 requirement.
     pub asvs: &'static str,
+    /// The style of tokens it makes sense in; any without one.
+    only: Option<TokenStyle>,
     make: fn(&Issuer, Claims) -> Result<Option<String>, KeyError>,
 }
 
 impl Forgery {
+    /// Those that make sense where tokens have a style.
+    pub fn of_style(style: TokenStyle) -> impl Iterator<Item = &'static Forgery> {
+        FORGERIES.iter().filter(move |forgery| forgery.only.is_none_or(|only| only == style))
+    }
+
     /// The value of the `Authorization` header, or `None` where the attack is to send none.
     pub fn header(&self, issuer: &Issuer, rightful: &Claims) -> Result<Option<String>, KeyError> {
         (self.make)(issuer, rightful.clone())
@@ -39,13 +47,14 @@ impl std::fmt::Debug for Forgery {
 /// Seconds past every tolerance: leeways of a minute are common.
 const WELL_PAST: u64 = 3600;
 
-/// Every forgery.
-pub const FORGERIES: &[Forgery] = &[
+/// Every forgery, of whatever style.
+const FORGERIES: &[Forgery] = &[
     Forgery {
         id: "no-token",
         what: "a request without a token",
         cwe: 306,
         asvs: "8.2.1",
+        only: None,
         make: |_, _| Ok(None),
     },
     Forgery {
@@ -53,6 +62,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "a rightful token without the second half of its signature",
         cwe: 347,
         asvs: "9.1.1",
+        only: None,
         make: |issuer, claims| {
             let token = issuer.mint(&claims)?;
             let signature = token.rsplit('.').next().map_or(0, str::len);
@@ -64,6 +74,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "a rightful header and payload with an empty signature",
         cwe: 347,
         asvs: "9.1.1",
+        only: None,
         make: |issuer, claims| {
             let token = issuer.mint(&claims)?;
             bearer(&token[..=token.rfind('.').unwrap_or(token.len() - 1)])
@@ -74,6 +85,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "alg none and no signature",
         cwe: 347,
         asvs: "9.1.2",
+        only: None,
         make: |_, claims| unsigned("none", claims),
     },
     Forgery {
@@ -81,6 +93,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "alg nOnE, past a filter that compares case",
         cwe: 347,
         asvs: "9.1.2",
+        only: None,
         make: |_, claims| unsigned("nOnE", claims),
     },
     Forgery {
@@ -88,6 +101,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "HS256, with the issuer's public key as the HMAC secret",
         cwe: 347,
         asvs: "9.1.2",
+        only: None,
         make: |issuer, claims| {
             let secret = issuer.keys.rsa.public_pem()?;
             let header = json!({ "alg": "HS256", "typ": "JWT", "kid": issuer.keys.rsa.id });
@@ -99,6 +113,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "HS256 with an empty secret",
         cwe: 347,
         asvs: "9.1.2",
+        only: None,
         make: |issuer, claims| {
             hmac_signed(&json!({ "alg": "HS256", "typ": "JWT", "kid": issuer.keys.rsa.id }), claims, b"")
         },
@@ -108,6 +123,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "signed with a key the issuer never published",
         cwe: 347,
         asvs: "9.1.3",
+        only: None,
         make: |issuer, claims| bearer(&issuer.sign_with(&issuer.keys.stranger, &claims)?),
     },
     Forgery {
@@ -115,6 +131,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "signed with a stranger's key under the published key's id",
         cwe: 347,
         asvs: "9.1.1",
+        only: None,
         make: |issuer, claims| {
             let header = json!({ "alg": "RS256", "typ": "JWT", "kid": issuer.keys.rsa.id });
             bearer(&assemble(&header, &Value::Object(claims), |message| issuer.keys.stranger.sign(message))?)
@@ -125,6 +142,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "the payload changed after signing",
         cwe: 347,
         asvs: "9.1.1",
+        only: None,
         make: |issuer, mut claims| {
             let rightful = issuer.mint(&claims)?;
             claims.insert("scope".into(), "openid admin".into());
@@ -139,6 +157,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "expired an hour ago",
         cwe: 613,
         asvs: "9.2.1",
+        only: None,
         make: |issuer, claims| minted_with(issuer, claims, "exp", (unix_now() - WELL_PAST).into()),
     },
     Forgery {
@@ -146,6 +165,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "nbf an hour ahead",
         cwe: 613,
         asvs: "9.2.1",
+        only: None,
         make: |issuer, claims| minted_with(issuer, claims, "nbf", (unix_now() + WELL_PAST).into()),
     },
     Forgery {
@@ -153,6 +173,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "no exp claim",
         cwe: 613,
         asvs: "9.2.1",
+        only: None,
         make: |issuer, mut claims| {
             claims.remove("exp");
             bearer(&issuer.mint(&claims)?)
@@ -163,6 +184,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "another issuer's URL in iss",
         cwe: 345,
         asvs: "9.2.3",
+        only: None,
         make: |issuer, claims| minted_with(issuer, claims, "iss", format!("{}/", issuer.url).into()),
     },
     Forgery {
@@ -170,13 +192,23 @@ pub const FORGERIES: &[Forgery] = &[
         what: "issued for another client",
         cwe: 345,
         asvs: "9.2.3",
+        only: Some(TokenStyle::Cognito),
         make: |issuer, claims| minted_with(issuer, claims, "client_id", "another-client".into()),
+    },
+    Forgery {
+        id: "wrong-party",
+        what: "issued to another party",
+        cwe: 345,
+        asvs: "9.2.3",
+        only: Some(TokenStyle::Clerk),
+        make: |issuer, claims| minted_with(issuer, claims, "azp", "https://another-party.invalid".into()),
     },
     Forgery {
         id: "id-token",
         what: "an id token in the place of an access token",
         cwe: 345,
         asvs: "9.2.2",
+        only: Some(TokenStyle::Cognito),
         make: |issuer, claims| minted_with(issuer, claims, "token_use", "id".into()),
     },
     Forgery {
@@ -184,6 +216,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "no sub claim",
         cwe: 287,
         asvs: "9.2.3",
+        only: None,
         make: |issuer, mut claims| {
             claims.remove("sub");
             bearer(&issuer.mint(&claims)?)
@@ -194,6 +227,7 @@ pub const FORGERIES: &[Forgery] = &[
         what: "a bearer value that is no token at all",
         cwe: 755,
         asvs: "9.1.1",
+        only: None,
         make: |_, _| bearer("..%00{}"),
     },
 ];

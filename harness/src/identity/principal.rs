@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::token::unix_now;
-use super::{Claims, Issuer, KeyError, TOKEN_LIFE};
+use super::{Claims, Issuer, KeyError};
 use crate::leak::Entitlement;
 use crate::target::Secret;
 
@@ -41,8 +41,10 @@ pub struct Minted {
     current: Mutex<Option<(Secret, u64)>>,
 }
 
-/// A token is minted anew this long before it expires.
+/// A token is minted anew this long before it expires, but for the last part of a short life.
 const RENEW_BEFORE_SECONDS: u64 = 60;
+/// One part in so many of a life is the last.
+const LAST_PART: u64 = 4;
 
 impl Credential {
     /// A credential that mints tokens with these claims; `iat` and `exp` are set at each minting.
@@ -69,14 +71,15 @@ impl Minted {
     fn header(&self) -> Result<Secret, KeyError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let now = unix_now();
+        let life = self.issuer.style.life().as_secs();
         if let Some((header, expires)) = &*current
-            && now + RENEW_BEFORE_SECONDS < *expires
+            && now + RENEW_BEFORE_SECONDS.min(life / LAST_PART) < *expires
         {
             return Ok(header.clone());
         }
         let token = self.issuer.mint(&self.issuer.renewed(&self.claims))?;
         let header = Secret::new(format!("Bearer {token}"));
-        *current = Some((header.clone(), now + TOKEN_LIFE.as_secs()));
+        *current = Some((header.clone(), now + life));
         Ok(header)
     }
 }

@@ -1,4 +1,4 @@
-//! Tokens as Amazon Cognito issues them, signed with the run's keys.
+//! Tokens as Amazon Cognito or Clerk issues them, signed with the run's keys.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,45 +8,64 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::{KeyError, KeyPair, Keys};
-
-/// How long a minted token is valid: Cognito's default for access tokens.
-pub const TOKEN_LIFE: Duration = Duration::from_hours(1);
+use crate::target::TokenStyle;
 
 /// The claims of a token, as JSON so that a forgery can be any shape.
 pub type Claims = Map<String, Value>;
+
+/// Clerk lets a token begin this long before it is issued, for clocks that differ.
+const CLERK_EARLIER_SECONDS: u64 = 10;
+
+impl TokenStyle {
+    /// How long a minted token is valid: Cognito's default for access tokens, Clerk's for session tokens.
+    pub fn life(self) -> Duration {
+        match self {
+            TokenStyle::Cognito => Duration::from_hours(1),
+            TokenStyle::Clerk => Duration::from_mins(1),
+        }
+    }
+}
 
 /// Signs the tokens of one issuer.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     /// `iss`.
     pub url: String,
-    /// `client_id`.
+    /// Whose tokens its own look like.
+    pub style: TokenStyle,
+    /// `client_id`; `azp` in Clerk's.
     pub client_id: String,
     /// The keys.
     pub keys: Arc<Keys>,
 }
 
 impl Issuer {
-    /// The claims of a Cognito access token (with the e-mail that the V2 pre-token trigger adds) for a user,
-    /// valid from now for [`TOKEN_LIFE`].
+    /// The claims of a user's token, valid from now: of a Cognito access token with the e-mail that the V2 pre-token
+    /// trigger adds, or of a Clerk session token with the e-mail that a custom claim adds.
     pub fn claims(&self, subject: &str, email: &str) -> Claims {
-        let now = unix_now();
-        let claims = json!({
-            "sub": subject,
-            "username": email.split('@').next().unwrap_or(email),
-            "email": email,
-            "email_verified": true,
-            "iss": self.url,
-            "client_id": self.client_id,
-            "token_use": "access",
-            "scope": "openid",
-            "jti": uuid_like(),
-            "auth_time": now,
-            "iat": now,
-            "exp": now + TOKEN_LIFE.as_secs(),
-        });
+        let claims = match self.style {
+            TokenStyle::Cognito => json!({
+                "sub": subject,
+                "username": email.split('@').next().unwrap_or(email),
+                "email": email,
+                "email_verified": true,
+                "iss": self.url,
+                "client_id": self.client_id,
+                "token_use": "access",
+                "scope": "openid",
+                "jti": uuid_like(),
+                "auth_time": unix_now(),
+            }),
+            TokenStyle::Clerk => json!({
+                "sub": subject,
+                "sid": format!("sess_{}", uuid_like()),
+                "email": email,
+                "iss": self.url,
+                "azp": self.client_id,
+            }),
+        };
         match claims {
-            Value::Object(claims) => claims,
+            Value::Object(claims) => self.renewed(&claims),
             _ => Claims::new(),
         }
     }
@@ -56,7 +75,10 @@ impl Issuer {
         let now = unix_now();
         let mut claims = claims.clone();
         claims.insert("iat".into(), now.into());
-        claims.insert("exp".into(), (now + TOKEN_LIFE.as_secs()).into());
+        claims.insert("exp".into(), (now + self.style.life().as_secs()).into());
+        if self.style == TokenStyle::Clerk {
+            claims.insert("nbf".into(), (now - CLERK_EARLIER_SECONDS).into());
+        }
         claims
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
 
 use super::{Lock, Run, RunError, folder_error};
 
@@ -33,13 +33,24 @@ pub(super) fn shared_run(out: &Path) -> Result<Run, RunError> {
 /// `<pid>-<start time>` of the parent process, when that is cargo (or nextest). Any other parent, such as a
 /// shell, outlives many invocations, and each of those is a run of its own.
 fn parent() -> Option<String> {
+    let parent = keeper()?;
+    Some(format!("{parent}-{}", started(parent)?))
+}
+
+/// The parent whose children are one run: cargo.
+pub(crate) fn keeper() -> Option<u32> {
     let mut system = System::new().ok()?;
     let own = sysinfo::get_current_pid().ok()?;
     refresh(&mut system, own);
     let parent = system.process(own)?.parent()?;
-    let start = start_of(&mut system, parent)?;
+    refresh(&mut system, parent);
     let name = system.process(parent)?.name().to_string_lossy();
-    name.starts_with("cargo").then(|| format!("{parent}-{start}"))
+    name.starts_with("cargo").then(|| parent.as_u32())
+}
+
+/// When the process of a pid started, in seconds since 1970.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    start_of(&mut System::new().ok()?, Pid::from_u32(pid))
 }
 
 /// Whether another process than this one is alive under a pid.
@@ -54,7 +65,9 @@ fn refresh(system: &mut System, pid: Pid) {
 
 fn start_of(system: &mut System, pid: Pid) -> Option<u64> {
     refresh(system, pid);
-    system.process(pid).map(sysinfo::Process::start_time)
+    // One that has ended and that nobody has asked after is listed still.
+    let process = system.process(pid).filter(|process| process.status() != ProcessStatus::Zombie);
+    process.map(sysinfo::Process::start_time)
 }
 
 /// Removes the pointers of parents that are gone. A pointer that cannot be removed does no harm.

@@ -2,6 +2,7 @@
 //! time brings about.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -13,16 +14,8 @@ use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use serde_json::{Map, Value};
 
-use crate::target::Store;
-
-/// The store did not answer as asked.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {action} the table '{table}': {why}; check [store] in the target file")]
-pub struct StoreError {
-    action: &'static str,
-    table: String,
-    why: String,
-}
+use super::store::{StoreError, Things};
+use crate::target::TableStore;
 
 /// An item as JSON: what a person would read in the console. Sets become arrays, binary base64.
 pub type Item = BTreeMap<String, Value>;
@@ -34,6 +27,12 @@ pub struct Key {
     pub partition: String,
     /// `SK`.
     pub sort: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.partition, self.sort)
+    }
 }
 
 /// A batch takes this many deletes (DynamoDB's `BatchWriteItem`).
@@ -48,6 +47,7 @@ const MOST_TERMS: usize = 120;
 #[derive(Clone, Debug)]
 pub struct Table {
     client: Client,
+    url: String,
     name: String,
     volatile: Vec<String>,
     owners: Vec<String>,
@@ -55,7 +55,7 @@ pub struct Table {
 
 impl Table {
     /// Connects to a store. Nothing is sent yet.
-    pub fn connect(store: &Store) -> Table {
+    pub fn connect(store: &TableStore) -> Table {
         let credentials = Credentials::new(
             store.credentials.0.reveal(),
             store.credentials.1.reveal(),
@@ -73,6 +73,7 @@ impl Table {
             .build();
         Table {
             client: Client::from_conf(config),
+            url: store.url.to_string(),
             name: store.table.clone(),
             volatile: store.volatile.clone(),
             owners: store.owners.clone(),
@@ -80,7 +81,16 @@ impl Table {
     }
 
     fn failed(&self, action: &'static str, error: impl std::error::Error) -> StoreError {
-        StoreError { action, table: self.name.clone(), why: DisplayErrorContext(error).to_string() }
+        self.because(action, DisplayErrorContext(error).to_string())
+    }
+
+    fn because(&self, action: &'static str, why: String) -> StoreError {
+        StoreError { action, store: format!("the table '{}'", self.name), why }
+    }
+
+    /// The command with which a person looks at it.
+    pub(super) fn how_to_look(&self) -> String {
+        format!("aws dynamodb scan --endpoint-url {} --table-name {}", self.url, self.name)
     }
 
     /// One item, read consistently.
@@ -266,7 +276,7 @@ impl Table {
             let left = writes.map_or(0, |left| left.len());
             if left > 0 {
                 let why = format!("{left} items were left unprocessed {ATTEMPTS} times");
-                return Err(StoreError { action: "delete from", table: self.name.clone(), why });
+                return Err(self.because("delete from", why));
             }
         }
         Ok(())
@@ -277,6 +287,12 @@ impl Table {
 pub fn key_of(item: &Item) -> Option<Key> {
     let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
     Some(Key { partition: text("PK")?, sort: text("SK")? })
+}
+
+/// Items by their names.
+pub(super) fn things(items: Vec<Item>) -> Things {
+    let named = |item: Item| Some((key_of(&item)?.to_string(), Value::Object(item.into_iter().collect())));
+    items.into_iter().filter_map(named).collect()
 }
 
 fn delete_request(key: &Key) -> Result<WriteRequest, aws_sdk_dynamodb::error::BuildError> {

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{ArchiveStandIn, Capability, Denials, Identity, Limits, Secret, Store, Target};
+use super::{
+    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Schemas, Secret, Store, TableStore,
+    Target, Vocabulary,
+};
 
 /// A target file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -88,25 +91,37 @@ struct TargetFile {
     ca: Option<PathBuf>,
     proxy: Option<Url>,
     identity: Option<Identity>,
-    store: Option<StoreTable>,
+    #[serde(default)]
+    vocabulary: Vocabulary,
+    store: Option<StoreFile>,
     mail: Option<MailTable>,
     archive: Option<ArchiveStandIn>,
     lambda: Option<LambdaTable>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoreTable {
-    url: Url,
-    #[serde(default = "default_region")]
-    region: String,
-    table: String,
-    #[serde(default)]
-    volatile: Vec<String>,
-    #[serde(default = "default_owners")]
-    owners: Vec<String>,
-    access_key_id: Option<String>,
-    secret_access_key: Option<String>,
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum StoreFile {
+    DynamoDb {
+        url: Url,
+        #[serde(default = "default_region")]
+        region: String,
+        table: String,
+        #[serde(default)]
+        volatile: Vec<String>,
+        #[serde(default = "default_owner_attributes")]
+        owners: Vec<String>,
+        access_key_id: Option<String>,
+        secret_access_key: Option<String>,
+    },
+    Postgres {
+        url: String,
+        #[serde(default)]
+        volatile: Vec<String>,
+        #[serde(default = "default_owner_columns")]
+        owners: Vec<String>,
+        schemas: Option<Schemas>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -131,8 +146,13 @@ fn default_region() -> String {
 }
 
 /// The keys of a single-table design.
-fn default_owners() -> Vec<String> {
+fn default_owner_attributes() -> Vec<String> {
     ["PK", "SK", "GSI1PK"].map(str::to_owned).to_vec()
+}
+
+/// What a table of organisations, users or their things is likely to have.
+fn default_owner_columns() -> Vec<String> {
+    ["id", "organisation_id", "organization_id", "user_id", "name", "email"].map(str::to_owned).to_vec()
 }
 
 impl Target {
@@ -147,21 +167,31 @@ impl Target {
         let file: TargetFile = toml::from_str(text)
             .map_err(|source| TargetError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
         let secret = |key: String, value: &str| secret(path, key, value);
-        let store = file.store.map(|table| {
+        let store = file.store.map(|store| {
             let credential = |key: &str, value: &Option<String>| match value {
                 Some(value) => secret(format!("store.{key}"), value),
                 None => Ok(Secret::new("watertight")),
             };
-            Ok(Store {
-                credentials: (
-                    credential("access_key_id", &table.access_key_id)?,
-                    credential("secret_access_key", &table.secret_access_key)?,
-                ),
-                url: table.url,
-                region: table.region,
-                table: table.table,
-                volatile: table.volatile,
-                owners: table.owners,
+            Ok(match store {
+                StoreFile::DynamoDb {
+                    url,
+                    region,
+                    table,
+                    volatile,
+                    owners,
+                    access_key_id,
+                    secret_access_key,
+                } => {
+                    let credentials = (
+                        credential("access_key_id", &access_key_id)?,
+                        credential("secret_access_key", &secret_access_key)?,
+                    );
+                    Store::DynamoDb(TableStore { url, region, table, volatile, owners, credentials })
+                }
+                StoreFile::Postgres { url, volatile, owners, schemas } => {
+                    let url = secret("store.url".to_owned(), &url)?;
+                    Store::Postgres(DatabaseStore { url, volatile, owners, schemas })
+                }
             })
         });
         let headers = file
@@ -180,6 +210,7 @@ impl Target {
             ca: file.ca.map(|ca| path.parent().unwrap_or(Path::new("")).join(ca)),
             proxy: file.proxy,
             identity: file.identity,
+            vocabulary: file.vocabulary,
             store: store.transpose()?,
             mail: file.mail.map(|mail| mail.listen),
             archive: file.archive,
@@ -254,7 +285,7 @@ fn contradiction(target: &Target) -> Option<String> {
 mod tests {
     use std::path::Path;
 
-    use super::Target;
+    use super::{Store, Target};
 
     fn error(text: &str) -> String {
         Target::parse(text, Path::new("sit.toml")).unwrap_err().to_string()
@@ -287,6 +318,39 @@ mod tests {
     fn a_capability_without_its_table_is_refused() {
         let error = error(&format!("{BASE}capabilities = ['store']\n"));
         assert!(error.contains("[store]"), "{error}");
+    }
+
+    const WITH_STORE: &str =
+        "name = 'p'\nbase_url = 'http://127.0.0.1:1'\ncapabilities = ['store']\n[store]\n";
+
+    #[test]
+    fn a_store_is_one_of_two_kinds_each_with_keys_of_its_own() {
+        let database = format!(
+            "{WITH_STORE}kind = 'postgres'\nurl = 'env:PATH'\nvolatile = ['audit']\n\
+             schemas = {{ table = 'public.tenants', owner = 'clerk_org_id', schema = 'tenant_{{id}}' }}\n"
+        );
+        let target = Target::parse(&database, Path::new("sit.toml")).unwrap();
+        let Some(Store::Postgres(store)) = target.store else { unreachable!("the kind says so") };
+        assert_eq!(store.schemas.unwrap().name_of(&serde_json::json!({ "id": "a-b", "n": 1 })), "tenant_a-b");
+        assert!(store.owners.contains(&"user_id".to_owned()));
+
+        let table = format!("{WITH_STORE}kind = 'dynamodb'\nurl = 'http://127.0.0.1:2'\ntable = 't'\n");
+        let target = Target::parse(&table, Path::new("sit.toml")).unwrap();
+        assert!(matches!(target.store, Some(Store::DynamoDb(_))));
+
+        let mixed = error(&format!("{WITH_STORE}kind = 'postgres'\nurl = 'env:PATH'\ntable = 't'\n"));
+        assert!(mixed.contains("table"), "{mixed}");
+        let neither = error(&format!("{WITH_STORE}url = 'http://127.0.0.1:2'\ntable = 't'\n"));
+        assert!(neither.contains("kind"), "{neither}");
+    }
+
+    #[test]
+    fn the_url_of_a_database_stands_in_the_environment() {
+        let error = error(&format!("{WITH_STORE}kind = 'postgres'\nurl = 'postgres://u:hunter2@h/d'\n"));
+        assert!(
+            error.contains("store.url") && error.contains("env:NAME") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -111,7 +111,7 @@ async fn the_demo_profile_shortened_passes_on_the_embedded_target() {
     let made = made("load/passes");
     assert!(made.len() > 10, "{made:?}");
     let made: Vec<&str> = made.iter().map(String::as_str).collect();
-    let left = system.table.as_ref().unwrap().mentioning(&made).await.unwrap();
+    let left = system.store.as_ref().unwrap().mentioning(&made).await.unwrap();
     assert!(left.is_empty(), "{left:?}");
 
     let phases: Vec<Phase> =
@@ -207,7 +207,7 @@ async fn a_target_that_goes_away_fails_the_error_rate_and_ends_the_run() {
     let made = made("load/goes-away");
     assert!(!made.is_empty());
     let made: Vec<&str> = made.iter().map(String::as_str).collect();
-    assert!(system.table.as_ref().unwrap().mentioning(&made).await.unwrap().is_empty());
+    assert!(system.store.as_ref().unwrap().mentioning(&made).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -171,7 +171,7 @@ impl Arena {
             Watched { org: self.globex.tenant.org.clone(), owner: self.globex.admin.clone() },
         ];
         for org in fills.iter().filter_map(|fill| fill.values.get(&SlotKind::Org)) {
-            if self.system.table.is_some() && watched.iter().all(|watched| watched.org != *org) {
+            if self.system.store.is_some() && watched.iter().all(|watched| watched.org != *org) {
                 watched.push(Watched { org: org.clone(), owner: self.principal(Persona::PlatformAdmin) });
             }
         }
@@ -181,7 +181,7 @@ impl Arena {
         // A permission belongs to no tenant: it is found by its name alone.
         let permissions = fills.iter().filter_map(|fill| fill.values.get(&SlotKind::Permission));
         let words: Vec<&str> = words.chain(permissions).map(String::as_str).collect();
-        Ok(Snapshot::take(self.system.table.as_ref(), &self.api, &watched, &words).await?)
+        Ok(Snapshot::take(self.system.store.as_ref(), &self.api, &watched, &words).await?)
     }
 
     /// Removes everything, and writes what was sent into the records.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use harness::contract::{Operation, Unannotated};
 use harness::suite::Suite;
 use harness::system::System;
+use harness::target::TokenStyle;
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
@@ -49,7 +50,7 @@ impl Group {
     }
 
     /// The groups of an operation.
-    pub(crate) fn of(cast: &Arc<Cast>, operation: &Operation) -> Vec<Group> {
+    pub(crate) fn of(cast: &Arc<Cast>, operation: &Operation, style: TokenStyle) -> Vec<Group> {
         let group = |class: &str, cases, attack| Group {
             path: format!("{class}/{}", operation.name),
             cases,
@@ -62,7 +63,7 @@ impl Group {
             groups.push(group("hop", hop::cases(operation), Attack::Hop(operation.clone())));
         }
         if operation.needs_token() {
-            groups.push(group("token", token::cases(operation), Attack::Token(operation.clone())));
+            groups.push(group("token", token::cases(operation, style), Attack::Token(operation.clone())));
         }
         groups
     }

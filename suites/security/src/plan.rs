@@ -19,10 +19,10 @@ pub struct Plan {
 impl Plan {
     /// The plan for a system: what its contract says, attacked by whom it can have.
     pub fn of(system: &System) -> Plan {
-        let cast = Arc::new(Cast::of(system));
+        let (cast, style) = (Arc::new(Cast::of(system)), system.token_style());
         let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
         let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
-        let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation));
+        let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation, style));
         let groups = unannotated.chain(absent).chain(attacked).collect();
         Plan { groups, cast }
     }

@@ -4,18 +4,18 @@
 use harness::contract::{Effect, Operation};
 use harness::exchange::Class;
 use harness::identity::Credential;
-use harness::identity::forge::{FORGERIES, Forgery};
+use harness::identity::forge::Forgery;
 use harness::record::Severity;
-use harness::target::{Capability, Secret};
+use harness::target::{Capability, Secret, TokenStyle};
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
 use crate::arena::{Arena, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
 
-/// The cases of an operation: one for each forgery.
-pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
-    FORGERIES.iter().map(|forgery| case(operation, forgery)).collect()
+/// The cases of an operation: one for each forgery of tokens like the target's.
+pub(crate) fn cases(operation: &Operation, style: TokenStyle) -> Vec<Case> {
+    Forgery::of_style(style).map(|forgery| case(operation, forgery)).collect()
 }
 
 fn case(operation: &Operation, forgery: &Forgery) -> Case {
@@ -40,7 +40,7 @@ pub(crate) async fn run(
     let target = &arena.system.target;
     let mut fill = arena.fresh(&arena.acme, operation).await?;
     let mut before = arena.snapshot(operation, &[&fill]).await?;
-    for forgery in FORGERIES {
+    for forgery in Forgery::of_style(issuer.style) {
         let case = case(operation, forgery);
         let rightful = arena.rightful(operation, &arena.acme, &fill);
         let Credential::Minted(minted) = &rightful.credential else { return Err(lacks()) };

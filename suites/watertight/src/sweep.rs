@@ -5,6 +5,7 @@ use std::path::Path;
 
 use harness::data;
 use harness::run::out_folder;
+use harness::stores::postgres;
 use harness::verdict::Exit;
 
 use crate::error::CommandError;
@@ -20,6 +21,13 @@ pub async fn sweep(target: Option<&Path>) -> Result<Exit, CommandError> {
         if folder.join("ledger").is_dir() && !folder.is_symlink() {
             ledgers.push(folder);
         }
+    }
+    let mut clusters = 0;
+    for entry in fs::read_dir(&out).map_err(unreadable)? {
+        clusters += postgres::sweep(&entry.map_err(unreadable)?.path()).await?;
+    }
+    if clusters > 0 {
+        println!("ended {clusters} PostgreSQL clusters that interrupted runs had left");
     }
     for system in session.systems().await? {
         let mut removed = 0;

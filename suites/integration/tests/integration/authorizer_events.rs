@@ -2,7 +2,7 @@
 //! things.
 
 use harness::events::{AuthorizerRequest, authorizer_token, method_arn};
-use harness::identity::forge::FORGERIES;
+use harness::identity::forge::Forgery;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ fn every_forged_token_is_unauthorized(#[context] context: Context) {
             world.system.stand_ins.issuer.as_ref().ok_or_else(|| Stop::skip("tokens are not minted"))?;
         let claims = issuer.claims(&acme.admin.subject, &acme.admin.email);
         let path = acme.path("teams");
-        for forgery in FORGERIES {
+        for forgery in Forgery::of_style(issuer.style) {
             let event = AuthorizerRequest::new("GET", &path);
             let event = match forgery.header(issuer, &claims)? {
                 Some(header) => event.header("authorization", &header),

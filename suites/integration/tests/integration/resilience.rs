@@ -123,7 +123,7 @@ impl Scene<'_> {
 
     /// The traces of an attempt, counted in the store.
     async fn traces(&self, attempt: &Attempt) -> Result<Traces, Stop> {
-        let table = self.world.store()?;
+        let table = self.world.table()?;
         let org = format!("ORG#{}", self.acme.org);
         let own = |user: &str| format!("USER#{user}#ORG#{}", self.acme.org);
         let invitee = attempt.invitation.as_ref().map(|invitation| invitation.invitee.subject.as_str());
@@ -348,7 +348,7 @@ fn random_faults_lose_and_double_no_write(#[context] context: Context) {
         )?;
 
         world.step("The team's count agrees with its members");
-        let table = world.store()?;
+        let table = world.table()?;
         let members = table.query(&format!("TEAM#{}", scene.team), "USER#").await?.len();
         let team = table.get(&format!("ORG#{}", scene.acme.org), &format!("TEAM#{}", scene.team)).await?;
         let count = team.and_then(|team| team.get("memberCount").cloned());
@@ -363,7 +363,7 @@ fn a_refusal_stays_a_refusal_and_leaves_one_event(#[context] context: Context) {
         let scene = Scene::set(world).await?;
         let viewer = world.data.users().create(&scene.acme, "site-viewer", Some("SITE_VIEWER")).await?;
         let denied = async || -> Result<usize, Stop> {
-            let log = world.store()?.mentioning(&[&format!("ORG#{}#DATE#", scene.acme.org)]).await?;
+            let log = world.table()?.mentioning(&[&format!("ORG#{}#DATE#", scene.acme.org)]).await?;
             Ok(log.iter().filter(|event| is(event, "outcome", "DENIED")).count())
         };
         proxy.random(0.3, &Fault::ALL);

@@ -1,0 +1,327 @@
+//! A throwaway cluster: made, started, killed, started again, ended.
+
+use std::fs::{self, File, Permissions};
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnectOptions;
+use sysinfo::Signal;
+
+use super::binaries::{self, Binaries, is_root};
+use super::record::{Record, signal};
+use super::{PostgresError, warden};
+use crate::leak::random_code;
+use crate::run::Run;
+use crate::wait;
+
+const HOST: &str = "127.0.0.1";
+const ADMIN: &str = "watertight";
+/// The database there is from the beginning.
+const FIRST_DATABASE: &str = "postgres";
+/// The user the server runs as where we are root, whom it refuses.
+const SERVER_USER: &str = "postgres";
+/// How long a server may take to come up, also after a crash.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// Attempts at a port that nobody else takes before the server does.
+const PORTS: usize = 5;
+/// The line of postmaster.pid that says whether connections are taken.
+const STATUS_LINE: usize = 7;
+
+/// For every cluster. Many schemas are dropped at once, and each of their tables takes a lock.
+const SETTINGS: &str = "
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 200
+max_locks_per_transaction = 1024
+shared_buffers = '64MB'
+wal_level = minimal
+max_wal_senders = 0
+jit = off
+";
+/// Where nothing has to survive a crash.
+const HASTY: &str = "
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+autovacuum = off
+";
+
+/// What a cluster is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Fast; whatever happens to it, nobody misses it.
+    Throwaway,
+    /// Keeps what was committed, also when it is killed.
+    Durable,
+}
+
+/// Where a cluster lies and how it is reached.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Place {
+    folder: PathBuf,
+    port: u16,
+    password: String,
+}
+
+impl Place {
+    /// Enters this process as one of its users; whether it can be.
+    pub(super) fn join(&self, _: &Run) -> bool {
+        self.folder.join("data/postmaster.pid").exists() && warden::enter(&self.folder).is_ok()
+    }
+
+    /// How its superuser connects.
+    pub(super) fn admin(&self) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .host(HOST)
+            .port(self.port)
+            .username(ADMIN)
+            .password(&self.password)
+            .database(FIRST_DATABASE)
+    }
+}
+
+/// A running cluster. It ends when dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    place: Place,
+    version: String,
+    binaries: Binaries,
+    known: Record,
+    record: PathBuf,
+    postmaster: Child,
+    /// Others go on using it when this is dropped.
+    left: bool,
+}
+
+impl Cluster {
+    /// A cluster of a test's own, which keeps what was committed when it is killed.
+    pub async fn own(run: &Run) -> Result<Cluster, PostgresError> {
+        Cluster::start(run, Kind::Durable).await
+    }
+
+    pub(super) async fn start(run: &Run, kind: Kind) -> Result<Cluster, PostgresError> {
+        let binaries = Binaries::at_hand().await?;
+        let folder = tempfile::Builder::new().prefix("watertight-pg-").tempdir();
+        let folder = folder.map_err(failed("create a folder in", &std::env::temp_dir()))?;
+        let record = Record::path(run, folder.path());
+        let mut known =
+            Record { folder: folder.path().to_owned(), warden: None, port: None, postmaster: None };
+        known.write(&record)?;
+        // From here on the warden removes it.
+        let folder = folder.keep();
+        known.warden = Some(warden::set(&folder, &record)?);
+        known.write(&record)?;
+        fs::set_permissions(&folder, Permissions::from_mode(0o711)).map_err(failed("open", &folder))?;
+        let server_user = if is_root() { Some(server_user()?) } else { None };
+        let password = random_code(24);
+        init(&binaries, &folder, server_user, &password).await?;
+        let version = version(&binaries).await?;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let port = free_port().map_err(failed("find a free port for", &folder))?;
+            configure(&folder, port, kind)?;
+            match come_up(&binaries, &folder, server_user).await? {
+                Ok(postmaster) => {
+                    known.port = Some(port);
+                    known.runs(&postmaster).write(&record)?;
+                    let place = Place { folder, port, password };
+                    return Ok(Cluster { place, version, binaries, known, record, postmaster, left: false });
+                }
+                Err(said) if tried == PORTS => {
+                    return Err(PostgresError::Tool { what: "the server's start".to_owned(), said });
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Which PostgreSQL it is.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Kills the server as a crash does, with no chance to write anything. Comes back with [`restart`](Self::restart).
+    pub fn kill(&mut self) -> Result<(), PostgresError> {
+        let failed = |error: std::io::Error| PostgresError::Tool {
+            what: "killing the server".to_owned(),
+            said: error.to_string(),
+        };
+        self.postmaster.kill().map_err(failed)?;
+        self.postmaster.wait().map(drop).map_err(failed)
+    }
+
+    /// Starts the server again after [`kill`](Self::kill), on the same port.
+    pub async fn restart(&mut self) -> Result<(), PostgresError> {
+        let server_user = if is_root() { Some(server_user()?) } else { None };
+        let (binaries, folder) = (&self.binaries, &self.place.folder);
+        // The processes of the one that was killed take a moment to see it, and the server waits for no one.
+        let up = wait::until("the server to come back", START_LIMIT, || async {
+            match come_up(binaries, folder, server_user).await {
+                Ok(Ok(postmaster)) => Ok(Ok(postmaster)),
+                Ok(Err(said)) => Err(said),
+                Err(error) => Ok(Err(error)),
+            }
+        });
+        self.postmaster = up.await??;
+        self.known.runs(&self.postmaster).write(&self.record)
+    }
+
+    /// Lets it run for the processes that use it; the warden ends it after the last of them.
+    pub(super) fn leave_to_its_users(mut self) -> Place {
+        self.left = true;
+        self.place.clone()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.left {
+            return;
+        }
+        signal(self.postmaster.id(), Signal::Quit);
+        // What fails here is the warden's.
+        self.postmaster.wait().ok();
+        fs::remove_dir_all(&self.place.folder).ok();
+        fs::remove_file(&self.record).ok();
+    }
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> PostgresError {
+    let path = path.to_owned();
+    move |source| PostgresError::Folder { action, path, source }
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((HOST, 0))?.local_addr()?.port())
+}
+
+/// The ids of the user the server runs as in the place of root.
+fn server_user() -> Result<(u32, u32), PostgresError> {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let ids = fields
+        .filter(|fields| fields.first() == Some(&SERVER_USER))
+        .find_map(|fields| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)));
+    ids.ok_or_else(|| {
+        PostgresError::Absent(format!(
+            "the server refuses root, and there is no user '{SERVER_USER}' to run it as (useradd {SERVER_USER})"
+        ))
+    })
+}
+
+fn as_user(command: &mut Command, user: Option<(u32, u32)>) -> &mut Command {
+    match user {
+        Some((uid, gid)) => command.uid(uid).gid(gid),
+        None => command,
+    }
+}
+
+/// Makes the data folder.
+async fn init(
+    binaries: &Binaries,
+    folder: &Path,
+    user: Option<(u32, u32)>,
+    password: &str,
+) -> Result<(), PostgresError> {
+    let (data, secret) = (folder.join("data"), folder.join("password"));
+    fs::create_dir(&data).map_err(failed("create", &data))?;
+    fs::set_permissions(&data, Permissions::from_mode(0o700)).map_err(failed("close", &data))?;
+    let mut file = File::create(&secret).map_err(failed("create", &secret))?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(failed("close", &secret))?;
+    writeln!(file, "{password}").map_err(failed("write", &secret))?;
+    if let Some((uid, gid)) = user {
+        for path in [&data, &secret] {
+            chown(path, Some(uid), Some(gid)).map_err(failed("give away", path))?;
+        }
+    }
+    let mut initdb = Command::new(binaries.program("initdb"));
+    initdb.current_dir(folder).arg("-D").arg(&data).arg("--pwfile").arg(&secret);
+    initdb.args([
+        "-U",
+        ADMIN,
+        "-A",
+        "scram-sha-256",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+        "--no-instructions",
+    ]);
+    as_user(&mut initdb, user);
+    binaries::run(&mut initdb.into(), "initdb").await?;
+    fs::remove_file(&secret).map_err(failed("remove", &secret))
+}
+
+/// Writes the settings: those of the last attempt are gone.
+fn configure(folder: &Path, port: u16, kind: Kind) -> Result<(), PostgresError> {
+    let path = folder.join("data/postgresql.conf");
+    let hasty = if kind == Kind::Throwaway { HASTY } else { "" };
+    fs::write(&path, format!("{SETTINGS}{hasty}port = {port}\n")).map_err(failed("write", &path))
+}
+
+async fn version(binaries: &Binaries) -> Result<String, PostgresError> {
+    let mut command = tokio::process::Command::new(binaries.program("postgres"));
+    let output = command.arg("--version").stdin(Stdio::null()).output().await;
+    let output = output.map_err(|error| PostgresError::Tool {
+        what: "postgres --version".to_owned(),
+        said: error.to_string(),
+    })?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let number = said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    Ok(format!("PostgreSQL {}", number.unwrap_or("of an unknown version")))
+}
+
+/// Starts the server and waits until it takes connections; what it said where it ended instead.
+async fn come_up(
+    binaries: &Binaries,
+    folder: &Path,
+    user: Option<(u32, u32)>,
+) -> Result<Result<Child, String>, PostgresError> {
+    let log = folder.join("log");
+    let file = File::create(&log).map_err(failed("create", &log))?;
+    let errors = file.try_clone().map_err(failed("open", &log))?;
+    let mut command = Command::new(binaries.program("postgres"));
+    command.current_dir(folder).arg("-D").arg(folder.join("data"));
+    command.stdin(Stdio::null()).stdout(file).stderr(errors);
+    // In a group of its own: Ctrl-C is for us.
+    let mut postmaster = as_user(&mut command, user).process_group(0).spawn().map_err(|error| {
+        PostgresError::Tool { what: "starting postgres".to_owned(), said: error.to_string() }
+    })?;
+    let pid = postmaster.id().to_string();
+    let status = folder.join("data/postmaster.pid");
+    let up = wait::until("the server to take connections", START_LIMIT, || {
+        let ended = postmaster.try_wait();
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let said = || fs::read_to_string(&log).unwrap_or_default().trim().to_owned();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let ready = lines.first() == Some(&pid.as_str()) && lines.get(STATUS_LINE) == Some(&"ready");
+        let seen = match ended {
+            Ok(None) if ready => Ok(Ok(())),
+            Ok(None) => Err(said()),
+            Ok(Some(_)) => Ok(Err(said())),
+            Err(error) => Ok(Err(error.to_string())),
+        };
+        async { seen }
+    });
+    match up.await {
+        Ok(Ok(())) => Ok(Ok(postmaster)),
+        Ok(Err(said)) => Ok(Err(said)),
+        Err(late) => {
+            postmaster.kill().ok();
+            postmaster.wait().ok();
+            Err(late.into())
+        }
+    }
+}
