@@ -1,6 +1,7 @@
 # Forwards to the one binary, `watertight`; nothing is decided here.
 #
-#   make security TARGET=fixtures/targets/sit.toml    a deployment instead of the embedded target
+#   make security TARGET=fixtures/targets/sit.toml    a deployment instead of the embedded targets
+#   make security TARGET=access                       one of the embedded targets
 #   make load PROFILE=peak                            another load profile
 #   make integration REPEAT=20                        so many times, in shuffled orders
 #   make mutants FULL=1                               every check against every weakness
@@ -27,7 +28,7 @@ help: ## list the targets
 build: ## build the command and the tests it runs
 	@$(CARGO) build --workspace --bins --test integration
 
-demo: build ## all suites against the embedded target, and a report to look at
+demo: build ## all suites against the embedded targets, and a report to look at
 	@$(WATERTIGHT) demo $(target)
 
 security: build ## the security suite  [TARGET=]
@@ -36,8 +37,8 @@ security: build ## the security suite  [TARGET=]
 load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
 	@$(WATERTIGHT) load $(profile) $(target)
 
-mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 ONLY=]
-	@$(WATERTIGHT) mutants $(full)
+mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 ONLY= TARGET=]
+	@$(WATERTIGHT) mutants $(full) $(target)
 
 sweep: build ## remove whatever an interrupted run left behind  [TARGET=]
 	@$(WATERTIGHT) sweep $(target)

@@ -112,6 +112,7 @@ impl Database {
         })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "an error is handed over")]
     fn failed(&self, action: &'static str, error: impl ToString) -> StoreError {
         StoreError { action, store: format!("the database '{}'", self.name), why: error.to_string() }
     }
@@ -153,7 +154,7 @@ impl Database {
             query = query.bind(*argument);
         }
         let done = query.execute(&self.pool).await;
-        Ok(done.as_ref().map(PgQueryResult::rows_affected).map_err(|error| self.failed("change", error))?)
+        done.as_ref().map(PgQueryResult::rows_affected).map_err(|error| self.failed("change", error))
     }
 
     /// The schemas of these tenants.
@@ -282,6 +283,6 @@ fn is_moving(error: &sqlx::Error) -> bool {
     // undefined_table, invalid_schema_name, undefined_column, lock_not_available, deadlock_detected,
     // serialization_failure, and internal_error: "could not open relation", "cache lookup failed".
     const MOVING: [&str; 7] = ["42P01", "3F000", "42703", "55P03", "40P01", "40001", "XX000"];
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| MOVING.contains(&code.as_ref()))
 }

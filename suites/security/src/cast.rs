@@ -114,3 +114,71 @@ impl Cast {
 pub(crate) fn title(system: &System) -> &str {
     system.document.pointer("/info/title").and_then(Value::as_str).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use harness::contract::Contract;
+    use serde_json::{Map, Value, json};
+
+    use super::Cast;
+
+    /// A contract in which members are made with a role in this place, and which has these other operations.
+    fn contract(role: &str, others: &[&str]) -> Contract {
+        let operation = |name: &str| {
+            json!({ "operationId": name, "x-permission": ["platform:manage"], "x-effect": "write",
+                    "x-visibility": "public", "responses": {} })
+        };
+        let mut making = operation("member-add");
+        making["x-slot"] = json!({ role: "platform-role" });
+        making["x-creates"] = json!({ "user": "/id" });
+        let others = others.iter().map(|name| (format!("/{name}"), json!({ "put": operation(name) })));
+        let paths: Map<String, Value> =
+            others.chain([("/members".to_owned(), json!({ "post": making }))]).collect();
+        Contract::from_openapi(&json!({ "openapi": "3.1.0", "paths": paths })).unwrap()
+    }
+
+    fn labels(cast: &Cast) -> Vec<&str> {
+        cast.personas.iter().map(|persona| persona.label()).collect()
+    }
+
+    #[test]
+    fn the_personas_are_those_of_the_ladder_and_of_every_system() {
+        let cast = Cast::new("access-service", &contract("body/role?", &["user-status-set"]));
+        let expected = [
+            "anonymous",
+            "platform-admin",
+            "org-admin",
+            "org-manager",
+            "site-editor",
+            "site-viewer",
+            "no-role",
+            "member-of-two",
+            "suspended",
+            "other-tenant",
+        ];
+        assert_eq!(labels(&cast), expected);
+        assert!(cast.absent.is_empty());
+    }
+
+    #[test]
+    fn whom_a_system_cannot_have_is_absent_by_name_and_with_the_reason() {
+        let cast = Cast::new("platform-service", &contract("body/role", &[]));
+        let expected = [
+            "anonymous",
+            "platform-admin",
+            "owner",
+            "admin",
+            "member",
+            "viewer",
+            "member-of-two",
+            "other-tenant",
+        ];
+        assert_eq!(labels(&cast), expected);
+        let absent: Vec<_> = cast.absent.iter().map(|(persona, why)| (persona.label(), *why)).collect();
+        assert_eq!(
+            absent[0],
+            ("no-role", "the contract has no operation that makes a member without a role")
+        );
+        assert_eq!(absent[1], ("suspended", "the contract has no operation user-status-set"));
+    }
+}

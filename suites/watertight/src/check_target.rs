@@ -4,6 +4,7 @@ use std::path::Path;
 
 use comfy_table::{Table, presets};
 use harness::contract::Effect;
+use harness::system::System;
 use harness::target::Capability;
 use harness::verdict::Exit;
 use suites_security::Plan;
@@ -16,7 +17,19 @@ const CAPABILITIES: [Capability; 5] =
 
 pub async fn check_target(target: Option<&Path>) -> Result<Exit, CommandError> {
     let session = Session::open(target).await?;
-    let system = session.system().await?;
+    let mut exit = Exit::Pass;
+    for system in session.systems().await? {
+        println!("\n{}\n{}", system.target.name, what_could_be_tested(&system));
+        for route in &system.contract.unannotated {
+            println!("not annotated: {route}");
+            exit = Exit::Findings;
+        }
+    }
+    session.discard();
+    Ok(exit)
+}
+
+fn what_could_be_tested(system: &System) -> Table {
     let effect = |effect| {
         system.contract.operations().filter(|operation| operation.effect == effect).count().to_string()
     };
@@ -31,15 +44,10 @@ pub async fn check_target(target: Option<&Path>) -> Result<Exit, CommandError> {
         "reads, writes, consumes",
         &[effect(Effect::Read), effect(Effect::Write), effect(Effect::Consume)].join(", "),
     ]);
-    table.add_row(["security checks", &Plan::of(&system).cases().to_string()]);
+    table.add_row(["security checks", &Plan::of(system).cases().to_string()]);
     table.add_row([
         "hostile requests",
         if system.target.consents() { "permitted" } else { "not permitted: name the host under `consent`" },
     ]);
-    println!("{table}");
-    for route in &system.contract.unannotated {
-        println!("not annotated: {route}");
-    }
-    session.discard();
-    Ok(if system.contract.unannotated.is_empty() { Exit::Pass } else { Exit::Findings })
+    table
 }

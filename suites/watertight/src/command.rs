@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Arguments {
-    /// Target file; without one the embedded reference system is started and tested.
+    /// Target file, or the name of one embedded reference system; without it all of these are started and tested.
     #[arg(long, global = true, env = fixtures::TARGET_VARIABLE, value_name = "FILE")]
     pub target: Option<PathBuf>,
 
@@ -53,7 +53,7 @@ pub enum Command {
         #[arg(long, value_name = "PATTERN")]
         only: Option<String>,
     },
-    /// Removes whatever interrupted runs left on a target.
+    /// Removes whatever interrupted runs left on the targets.
     Sweep,
     /// Renders a run's report again.
     Report {

@@ -1,4 +1,4 @@
-//! `demo`: the main job, all three suites against one target.
+//! `demo`: the main job, all three suites against every target.
 
 use std::path::Path;
 

@@ -8,6 +8,7 @@ use fixtures::{EmbeddedError, SelectError};
 use harness::data::DataError;
 use harness::host::NoRuntime;
 use harness::run::RunError;
+use harness::stores::postgres::PostgresError;
 use reports::ReportError;
 use suites_load::{LoadError, ProfileError};
 
@@ -38,6 +39,9 @@ pub enum CommandError {
     /// A load profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// A cluster that a run left could not be ended.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// What was created could not be removed.
     #[error(transparent)]
     Data(#[from] DataError),

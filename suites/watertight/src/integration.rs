@@ -12,7 +12,7 @@ use harness::run::{RUN_VARIABLE, SEED_VARIABLE, workspace};
 use harness::suite::{Outcome, Suite};
 use harness::verdict::{Exit, Verdict};
 use rand::RngCore as _;
-use reports::Test;
+use reports::{RunReport, Test};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -37,17 +37,19 @@ pub async fn integration(target: Option<&Path>, repeat: Option<u32>) -> Result<E
     session.close(&done)
 }
 
-/// Runs the suite on the session's target: once, or so many times in shuffled orders until one is not green.
+/// Runs the suite on the session's targets: once, or so many times in shuffled orders until one is not green. One
+/// process tells the stories of all targets.
 pub async fn run(session: &Session, repeat: Option<u32>) -> Result<(), CommandError> {
     let Some(tests) = Tests::build(session.run.folder()).await? else {
         println!("{:>12}  skipped: its tests are built from the workspace, and this is none", "integration");
         return Ok(());
     };
-    let suite = Suite::begin("integration", &*session.system().await?, None)?;
-    let before = match &session.target {
-        Some(_) => Before::of(&*session.system().await?).await?,
-        None => None,
-    };
+    let mut suites = Vec::new();
+    for system in session.systems().await? {
+        let suite = Suite::begin("integration", &system, None)?;
+        let before = if session.is_on_file() { Before::of(&system).await? } else { None };
+        suites.push((suite, before));
+    }
     session.lend().await;
     let mut told = Told::default();
     for repetition in 1..=repeat.unwrap_or(1) {
@@ -58,8 +60,8 @@ pub async fn run(session: &Session, repeat: Option<u32>) -> Result<(), CommandEr
         };
         let bar = bar(what.clone(), None);
         let mut command = tests.command(session.run.folder(), fixtures::seeded().as_deref());
-        if let Some(target) = &session.target {
-            command.env(TARGET_VARIABLE, target);
+        if let Some(asked) = &session.asked {
+            command.env(TARGET_VARIABLE, asked);
         }
         if let Some(order) = &order {
             order.shuffle(&mut command);
@@ -82,11 +84,17 @@ pub async fn run(session: &Session, repeat: Option<u32>) -> Result<(), CommandEr
             break;
         }
     }
-    distrust(session, &suite, &told)?;
-    if session.target.is_some() {
-        leftovers::record(before.as_ref(), &suite).await?;
+    let report = reports::merge(session.run.folder())?;
+    if let Some((suite, _)) = suites.first() {
+        distrust(session, suite, &report, &told)?;
     }
-    suite.leave()?;
+    for (suite, before) in &suites {
+        look(session, suite, &report)?;
+        if session.is_on_file() {
+            leftovers::record(before.as_ref(), suite).await?;
+        }
+        suite.leave()?;
+    }
     Ok(())
 }
 
@@ -105,7 +113,7 @@ impl Order {
     }
 
     fn again(&self, session: &Session) -> String {
-        let target = session.target.as_ref();
+        let target = session.asked.as_ref();
         let target =
             target.map(|target| format!("{TARGET_VARIABLE}='{}' ", target.display())).unwrap_or_default();
         let weakness = fixtures::seeded().map(|id| format!("{POLICY_VARIABLE}='{id}' ")).unwrap_or_default();
@@ -124,13 +132,12 @@ struct Told {
     failed: usize,
 }
 
-/// Compares what libtest printed with what the tests recorded. A test that fails before its world is made
-/// records nothing, and must not vanish; nor must the look for what is left in the embedded store.
-fn distrust(session: &Session, suite: &Suite, told: &Told) -> Result<(), CommandError> {
-    let report = reports::merge(session.run.folder())?;
+/// Compares what libtest printed with what the tests recorded, on whichever target. A test that fails before its
+/// world is made records nothing, and must not vanish.
+fn distrust(session: &Session, suite: &Suite, report: &RunReport, told: &Told) -> Result<(), CommandError> {
     let recorded = report.suites.iter().filter(|recorded| recorded.suite == suite.name());
-    let (looks, stories): (Vec<&Test>, Vec<&Test>) =
-        recorded.flat_map(|suite| &suite.tests).partition(|test| test.test == leftovers::TEST);
+    let stories: Vec<&Test> =
+        recorded.flat_map(|suite| &suite.tests).filter(|test| test.test != leftovers::TEST).collect();
     let recorded_failures = stories.iter().filter(|test| test.verdict >= Verdict::Fail).count();
     if stories.len() != told.count || recorded_failures != told.failed {
         let reason = format!(
@@ -144,12 +151,26 @@ fn distrust(session: &Session, suite: &Suite, told: &Told) -> Result<(), Command
         suite.started(test)?;
         suite.ended(test, Instant::now(), &Outcome::because(Verdict::Error, reason))?;
     }
-    if session.target.is_none() && looks.is_empty() {
-        suite.started(leftovers::TEST)?;
-        let outcome = Outcome::because(Verdict::Error, "no story looked at the store when the last was over");
-        suite.ended(leftovers::TEST, Instant::now(), &outcome)?;
-    }
     Ok(())
+}
+
+/// Of a target that no story is about, nothing is known. Where there were stories, the last of them must have
+/// looked for what is left in an embedded store.
+fn look(session: &Session, suite: &Suite, report: &RunReport) -> Result<(), CommandError> {
+    let here =
+        |recorded: &&reports::Suite| recorded.suite == suite.name() && recorded.target == suite.target();
+    let tests = report.suites.iter().filter(here).flat_map(|suite| &suite.tests);
+    let (looks, stories): (Vec<&Test>, Vec<&Test>) = tests.partition(|test| test.test == leftovers::TEST);
+    let (test, outcome) = if stories.is_empty() {
+        ("there are stories", Outcome::because(Verdict::Skip, "no story of the suite is about this target"))
+    } else if !session.is_on_file() && looks.is_empty() {
+        let reason = "no story looked at the store when the last was over";
+        (leftovers::TEST, Outcome::because(Verdict::Error, reason))
+    } else {
+        return Ok(());
+    };
+    suite.started(test)?;
+    Ok(suite.ended(test, Instant::now(), &outcome)?)
 }
 
 /// A test, by its two names.

@@ -1,8 +1,10 @@
 //! `load`: a load run, judged by thresholds.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use harness::suite::Suite;
+use harness::system::System;
 use harness::verdict::Exit;
 use suites_load::{Phase, Profile, Progress};
 
@@ -18,13 +20,22 @@ pub async fn load(target: Option<&Path>, profile: &str) -> Result<Exit, CommandE
     session.close(&done)
 }
 
-/// Runs the suite with a profile. At Ctrl-C it stops and cleans up by itself.
+/// Runs the suite with a profile on one target after the other: side by side they would share the cores, and each
+/// would be measured under the other's load.
 pub async fn run(session: &Session, profile: &str) -> Result<(), CommandError> {
     let profile = Profile::named(profile)?;
-    let system = session.system().await?;
+    for system in session.systems().await? {
+        drive(system, &profile).await?;
+    }
+    Ok(())
+}
+
+/// At Ctrl-C it stops and cleans up by itself.
+async fn drive(system: Arc<System>, profile: &Profile) -> Result<(), CommandError> {
+    let name = system.target.name.clone();
     let suite = Suite::begin("load", &system, Some(&profile.name))?;
     let bar = bar("load", None);
-    let result = suites_load::run(system, &suite, &profile, |progress| {
+    let result = suites_load::run(system, &suite, profile, |progress| {
         bar.set_position(progress.requests);
         bar.set_message(shown(&progress));
     })
@@ -32,7 +43,7 @@ pub async fn run(session: &Session, profile: &str) -> Result<(), CommandError> {
     suite.leave()?;
     let result = result.inspect_err(|_| bar.finish_and_clear())?;
     let line = format!(
-        "{} requests in {:.0} s, p95 {:.1} ms, {} failures, {} leaks",
+        "{name}: {} requests in {:.0} s, p95 {:.1} ms, {} failures, {} leaks",
         result.requests, result.seconds, result.latency.p95_ms, result.failures, result.leaks
     );
     finish(&bar, "load", &line);

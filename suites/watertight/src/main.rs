@@ -59,7 +59,7 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
                 (_, true) => Extent::Idle,
                 _ => Extent::Named,
             };
-            mutants::mutants(extent, only.as_deref()).await
+            mutants::mutants(target, extent, only.as_deref()).await
         }
         Command::Sweep => sweep::sweep(target).await,
         Command::Report { run } => session::report(run.as_deref()),

@@ -1,5 +1,5 @@
-//! `mutants`: the suites against every seeded weakness. A survivor is a hole in the suites, an alarm on the
-//! clean service a false one.
+//! `mutants`: the suites against every seeded weakness of every embedded target. A survivor is a hole in the suites,
+//! an alarm on the clean service a false one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fixtures::weakness::{self, Weakness, matches};
-use fixtures::{Embedded, SecurityPolicy};
+use fixtures::{Embedded, SecurityPolicy, TARGET_VARIABLE};
 use harness::record::{Record, WeaknessResult};
 use harness::run::Run;
 use harness::suite::Suite;
+use harness::system::System;
 use harness::verdict::{Exit, Verdict};
 use suites_security::Plan;
 
@@ -33,7 +34,11 @@ pub enum Extent {
     Full,
 }
 
-pub async fn mutants(extent: Extent, only: Option<&str>) -> Result<Exit, CommandError> {
+pub async fn mutants(
+    target: Option<&Path>,
+    extent: Extent,
+    only: Option<&str>,
+) -> Result<Exit, CommandError> {
     let mut weaknesses = weakness::catalogue()?;
     if let Some(pattern) = only {
         weaknesses.retain(|weakness| matches(pattern, &weakness.id));
@@ -41,47 +46,26 @@ pub async fn mutants(extent: Extent, only: Option<&str>) -> Result<Exit, Command
     if weaknesses.is_empty() {
         return Err(CommandError::Nothing(format!("no weakness matches '{}'", only.unwrap_or_default())));
     }
-    let session = Session::open(None).await?;
+    // Weaknesses are seeded in what is embedded, whatever file is at hand.
+    let session = Session::open(target.filter(|word| fixtures::file(Some(word)).is_none())).await?;
     let done = session.part(run(&session, &weaknesses, extent)).await;
     session.close(&done)
 }
 
 async fn run(session: &Session, weaknesses: &[Weakness], extent: Extent) -> Result<(), CommandError> {
     let tests = Tests::build(session.run.folder()).await?;
-    let suite = Suite::begin("mutants", &*session.system().await?, None)?;
-    let bar = bar("mutants", Some(weaknesses.len() as u64 + 1));
     let mut judge = Judge { session, extent, idle: BTreeSet::new(), tests: None };
     if let Some(tests) = tests {
         let all = tests.list().await?;
         judge.idle = all.iter().cloned().collect();
         judge.tests = Some((tests, all));
     }
-    let (mut killed, mut survivors) = (0, Vec::new());
-
-    bar.set_message("the clean service");
-    let clean = judge.judged(None).await?;
-    let alarms = clean.caught_by.len();
-    suite.record(&Record::Weakness(clean))?;
-    bar.inc(1);
-    for weakness in weaknesses {
-        bar.set_message(weakness.id.clone());
-        let result = judge.judged(Some(weakness)).await?;
-        if result.killed {
-            killed += 1;
-        } else {
-            survivors.push(result.id.clone());
+    for system in session.systems().await? {
+        let here = |weakness: &&Weakness| weakness.target() == system.target.name;
+        let weaknesses: Vec<&Weakness> = weaknesses.iter().filter(here).collect();
+        if !weaknesses.is_empty() {
+            of_target(&system, &mut judge, &weaknesses).await?;
         }
-        suite.record(&Record::Weakness(result))?;
-        bar.inc(1);
-    }
-    suite.leave()?;
-    let line = format!(
-        "{killed} of {} weaknesses killed by the checks named beforehand, {alarms} alarms on the clean service",
-        weaknesses.len()
-    );
-    finish(&bar, "mutants", &line);
-    for survivor in survivors {
-        println!("{:>12}  {survivor}", "survived");
     }
     if extent != Extent::Named
         && let Some((_, all)) = &judge.tests
@@ -99,8 +83,53 @@ async fn run(session: &Session, weaknesses: &[Weakness], extent: Extent) -> Resu
     Ok(())
 }
 
-fn scratch_folder(session: &Session, id: &str) -> std::path::PathBuf {
-    session.run.folder().join("weak").join(id.replace('/', "."))
+/// The weaknesses of one target, after the service without one.
+async fn of_target(
+    system: &System,
+    judge: &mut Judge<'_>,
+    weaknesses: &[&Weakness],
+) -> Result<(), CommandError> {
+    let target = &system.target.name;
+    let suite = Suite::begin("mutants", system, None)?;
+    let bar = bar("mutants", Some(weaknesses.len() as u64 + 1));
+    let (mut killed, mut survivors) = (0, Vec::new());
+
+    bar.set_message("the clean service");
+    let clean = judge.judged(target, None).await?;
+    let alarms = clean.caught_by.len();
+    suite.record(&Record::Weakness(clean))?;
+    bar.inc(1);
+    if judge.extent == Extent::Idle {
+        for family in weakness::whole_families().iter().filter(|family| family.target() == target) {
+            bar.set_message(family.id.clone());
+            judge.stir(target, family).await?;
+        }
+    }
+    for weakness in weaknesses {
+        bar.set_message(weakness.id.clone());
+        let result = judge.judged(target, Some(weakness)).await?;
+        if result.killed {
+            killed += 1;
+        } else {
+            survivors.push(result.id.clone());
+        }
+        suite.record(&Record::Weakness(result))?;
+        bar.inc(1);
+    }
+    suite.leave()?;
+    let line = format!(
+        "{target}: {killed} of {} weaknesses killed by the checks named beforehand, {alarms} alarms on the clean service",
+        weaknesses.len()
+    );
+    finish(&bar, "mutants", &line);
+    for survivor in survivors {
+        println!("{:>12}  {survivor}", "survived");
+    }
+    Ok(())
+}
+
+fn scratch_folder(session: &Session, target: &str, id: &str) -> std::path::PathBuf {
+    session.run.folder().join("weak").join(target).join(id.replace('/', "."))
 }
 
 /// What weaknesses are judged by.
@@ -116,10 +145,14 @@ struct Judge<'s> {
 impl Judge<'_> {
     /// Runs the checks against one weakness, or against the clean service, in a run folder of their own: what
     /// they find there is no finding of this run.
-    async fn judged(&mut self, weakness: Option<&Weakness>) -> Result<WeaknessResult, CommandError> {
+    async fn judged(
+        &mut self,
+        target: &str,
+        weakness: Option<&Weakness>,
+    ) -> Result<WeaknessResult, CommandError> {
         let start = Instant::now();
         let id = weakness.map_or(CLEAN, |weakness| weakness.id.as_str());
-        let folder = scratch_folder(self.session, id);
+        let folder = scratch_folder(self.session, target, id);
         let policy = weakness.map_or_else(SecurityPolicy::default, |weakness| weakness.policy.clone());
         let expects =
             |suite: &str, check: &str| weakness.is_some_and(|weakness| weakness.expects(suite, check));
@@ -144,11 +177,11 @@ impl Judge<'_> {
         };
         let plan = if everything { &whole } else { &named };
         caught_by.extend(failed(&embedded, plan, weakness.is_none()).await?);
-        caught_by.extend(self.fail(weakness, &folder, |test| wanted(test, &self.idle)).await?);
+        caught_by.extend(self.fail(target, weakness, &folder, |test| wanted(test, &self.idle)).await?);
         if !everything && !killed(&caught_by) {
             // What else would have caught it says where the named checks look away.
             caught_by.extend(failed(&embedded, &whole, false).await?);
-            caught_by.extend(self.fail(weakness, &folder, |test| !wanted(test, &self.idle)).await?);
+            caught_by.extend(self.fail(target, weakness, &folder, |test| !wanted(test, &self.idle)).await?);
         }
         if weakness.is_some() {
             self.idle.retain(|test| !caught_by.contains(&format!("integration:{}", test.recorded)));
@@ -156,7 +189,7 @@ impl Judge<'_> {
         run.forget_shared();
         let is_killed = if weakness.is_some() { killed(&caught_by) } else { caught_by.is_empty() };
         Ok(WeaknessResult {
-            target: embedded.system.target.name.clone(),
+            target: target.to_owned(),
             id: id.to_owned(),
             family: weakness.and_then(|weakness| weakness.family).map(str::to_owned),
             gain: weakness.map_or_else(
@@ -171,9 +204,20 @@ impl Judge<'_> {
         })
     }
 
+    /// Takes the integration tests that a whole family fails off the idle ones: three runs in place of one for
+    /// each operation.
+    async fn stir(&mut self, target: &str, family: &Weakness) -> Result<(), CommandError> {
+        let folder = scratch_folder(self.session, target, &family.id);
+        Run::at(&folder)?;
+        let caught = self.fail(target, Some(family), &folder, |test| self.idle.contains(test)).await?;
+        self.idle.retain(|test| !caught.contains(&format!("integration:{}", test.recorded)));
+        Ok(())
+    }
+
     /// Which of the wanted integration tests fail under a weakness.
     async fn fail(
         &self,
+        target: &str,
         weakness: Option<&Weakness>,
         folder: &Path,
         wanted: impl Fn(&Named) -> bool,
@@ -185,9 +229,9 @@ impl Judge<'_> {
             return Ok(Vec::new());
         }
         let mut command = tests.command(folder, weakness.map(|weakness| weakness.id.as_str()));
-        command.arg("--exact").args(names);
+        command.env(TARGET_VARIABLE, target).arg("--exact").args(names);
         tests.watch(command, folder, |_| {}).await?;
-        let failed = failed_tests(folder, weakness.is_none())?;
+        let failed = failed_tests(folder, target, weakness.is_none())?;
         Ok(failed.into_iter().map(|test| format!("integration:{test}")).collect())
     }
 }
@@ -210,11 +254,12 @@ async fn failed(embedded: &Embedded, plan: &Plan, clean: bool) -> Result<Vec<Str
     Ok(raised)
 }
 
-/// The integration tests that failed in a run folder.
-fn failed_tests(folder: &Path, clean: bool) -> Result<BTreeSet<String>, CommandError> {
+/// The integration tests that failed on a target in a run folder.
+fn failed_tests(folder: &Path, target: &str, clean: bool) -> Result<BTreeSet<String>, CommandError> {
     let failed = |verdict: Verdict| verdict == Verdict::Fail || (clean && verdict == Verdict::Error);
     let report = reports::merge(folder)?;
-    let integration = report.suites.into_iter().filter(|suite| suite.suite == "integration");
+    let integration =
+        report.suites.into_iter().filter(|suite| suite.suite == "integration" && suite.target == target);
     let tests = integration.flat_map(|suite| suite.tests).filter(|test| failed(test.verdict));
     Ok(tests.map(|test| test.test).collect())
 }

@@ -11,17 +11,26 @@ use crate::security;
 use crate::session::Session;
 
 pub async fn rerun(target: Option<&Path>, finding: &str) -> Result<Exit, CommandError> {
-    let (check, operation) = find(finding)?;
+    let Behind { check, operation, target: name } = find(finding)?;
     // A leak shows wherever the operation is called; its check names no case.
     let pattern = if check.starts_with("leak/") { format!("*/{operation}/*") } else { check };
-    println!("finding {finding}: running {pattern} again");
-    let session = Session::open(target).await?;
+    println!("finding {finding}: running {pattern} again on {name}");
+    let name = PathBuf::from(name);
+    let embedded = fixtures::file(Some(&name)).is_none();
+    let session = Session::open(target.or(Some(&*name).filter(|_| embedded))).await?;
     let done = session.part(security::run(&session, Some(&pattern))).await;
     session.close(&done)
 }
 
-/// The check and operation of a finding, from the newest run that has it.
-fn find(finding: &str) -> Result<(String, String), CommandError> {
+/// What is behind a finding.
+struct Behind {
+    check: String,
+    operation: String,
+    target: String,
+}
+
+/// What is behind a finding, from the newest run that has it.
+fn find(finding: &str) -> Result<Behind, CommandError> {
     let out = out_folder();
     let unreadable = |path: &Path| {
         let path = path.to_owned();
@@ -35,7 +44,7 @@ fn find(finding: &str) -> Result<(String, String), CommandError> {
     runs.sort();
     for run in runs.iter().rev() {
         if let Some(known) = reports::merge(run)?.findings.into_iter().find(|known| known.id == finding) {
-            return Ok((known.check, known.operation));
+            return Ok(Behind { check: known.check, operation: known.operation, target: known.target });
         }
     }
     Err(CommandError::Nothing(format!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fixtures::weakness::matches;
 use harness::suite::Suite;
+use harness::system::System;
 use harness::verdict::{Exit, Verdict};
 use suites_security::Plan;
 
@@ -18,22 +19,34 @@ pub async fn security(target: Option<&Path>, only: Option<&str>) -> Result<Exit,
     session.close(&done)
 }
 
-/// Runs the suite, or the part of it that matches a pattern.
+/// Runs the suite on every target, or the part of it that matches a pattern.
 pub async fn run(session: &Session, only: Option<&str>) -> Result<(), CommandError> {
-    let system = &session.system().await?;
-    let mut plan = Plan::of(system);
-    if let Some(pattern) = only {
-        plan = plan.only(|path| matches(pattern, path));
-        if plan.groups.is_empty() {
-            let what = format!(
-                "no check of the security suite matches '{pattern}'; paths are class/operation/variant, as in hop/team-get/*"
-            );
-            return Err(CommandError::Nothing(what));
-        }
+    let systems = session.systems().await?;
+    let plan = |system: &System| match only {
+        Some(pattern) => Plan::of(system).only(|path| matches(pattern, path)),
+        None => Plan::of(system),
+    };
+    let plans: Vec<(Arc<System>, Plan)> =
+        systems.iter().map(|system| (system.clone(), plan(system))).collect();
+    if let Some(pattern) = only
+        && plans.iter().all(|(_, plan)| plan.groups.is_empty())
+    {
+        let what = format!(
+            "no check of the security suite matches '{pattern}'; paths are class/operation/variant, as in hop/team-get/*"
+        );
+        return Err(CommandError::Nothing(what));
     }
+    // A part may well be of one system alone.
+    for (system, plan) in plans.iter().filter(|(_, plan)| only.is_none() || !plan.groups.is_empty()) {
+        attack(system, plan).await?;
+    }
+    Ok(())
+}
+
+async fn attack(system: &Arc<System>, plan: &Plan) -> Result<(), CommandError> {
     let suite = Arc::new(Suite::begin("security", system, None)?);
     let bar = bar("security", Some(plan.cases() as u64));
-    let summary = suites_security::run::run(system, &suite, &plan, |outcome| {
+    let summary = suites_security::run::run(system, &suite, plan, |outcome| {
         bar.inc(1);
         if outcome.finding.is_some() {
             bar.set_message(format!("finding: {}", outcome.case.path));
@@ -44,7 +57,8 @@ pub async fn run(session: &Session, only: Option<&str>) -> Result<(), CommandErr
     let findings = summary.count(Verdict::Fail);
     let errors = summary.count(Verdict::Error);
     let line = format!(
-        "{} checks on {} operations, {findings} findings, {errors} errors",
+        "{}: {} checks on {} operations, {findings} findings, {errors} errors",
+        system.target.name,
         plan.cases(),
         system.contract.len()
     );

@@ -1,12 +1,13 @@
-//! A run of the command: its folder, its target, and the report at its end.
+//! A run of the command: its folder, its targets, and the report at its end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fixtures::Selected;
+use fixtures::{Selected, Targets};
 use harness::data;
+use harness::record::{Absent, Record};
 use harness::run::{RUN_VARIABLE, Run, out_folder};
 use harness::suite::Suite;
 use harness::system::System;
@@ -15,61 +16,68 @@ use tokio::sync::Mutex;
 
 use crate::error::CommandError;
 
+/// Whose records say which targets are not there.
+const RECORDS: &str = "run";
+
 /// A run under way.
 #[derive(Debug)]
 pub struct Session {
     /// The run.
     pub run: &'static Run,
-    /// The target file, for the processes the command starts.
-    pub target: Option<PathBuf>,
-    name: String,
-    selected: Mutex<Option<Selected>>,
+    /// What was asked for, for the processes the command starts: a target file, the name of an embedded target, or
+    /// nothing for all of those.
+    pub asked: Option<PathBuf>,
+    names: Vec<String>,
+    selected: Mutex<Option<Vec<Selected>>>,
 }
 
 impl Session {
-    /// Begins a run on the target of a file, or on the embedded one, and says so.
-    pub async fn open(target: Option<&Path>) -> Result<Session, CommandError> {
+    /// Begins a run on the target of a file, on one embedded target or on all of them, and says so.
+    pub async fn open(asked: Option<&Path>) -> Result<Session, CommandError> {
         let run = match std::env::var_os(RUN_VARIABLE) {
             Some(folder) => Run::at(Path::new(&folder))?,
             None => Run::create(&out_folder())?,
         };
         let run = run.work_in();
-        let target = target.filter(|target| *target != Path::new("embedded"));
-        println!("run {}  seed {}", run.id(), run.seed());
-        let selected = fixtures::target(target).await.inspect_err(|_| discard(run))?;
-        let system = selected.system.clone();
-        println!(
-            "target {} at {}, {} operations",
-            system.target.name,
-            system.target.base_url,
-            system.contract.len()
-        );
+        let Targets { selected, absent } = fixtures::targets(asked).await.inspect_err(|_| discard(run))?;
+        let systems: Vec<&System> = selected.iter().map(|selected| &*selected.system).collect();
+        println!("run {}  seed {}  {}", run.id(), run.seed(), stores(&systems));
         if let Some(weakness) = fixtures::seeded() {
             println!("  with the weakness {weakness}");
         }
-        for store in &system.target.stores {
-            println!("  {store}");
+        for system in &systems {
+            let (name, url) = (&system.target.name, &system.target.base_url);
+            println!("target {name} at {url}, {} operations", system.contract.len());
         }
-        let name = system.target.name.clone();
+        for fixtures::Absent { name: target, reason } in absent {
+            println!("target {target} is skipped: {reason}");
+            run.record(RECORDS, &Record::Absent(Absent { target, reason }))?;
+        }
+        let names = systems.iter().map(|system| system.target.name.clone()).collect();
         // Absolute: the processes that get it stand in other folders.
-        let target = target.map(|target| std::path::absolute(target).unwrap_or_else(|_| target.to_owned()));
-        Ok(Session { run, target, name, selected: Mutex::new(Some(selected)) })
+        let absolute = |file: &Path| std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let asked = fixtures::file(asked).map(absolute).or_else(|| asked.map(Path::to_owned));
+        Ok(Session { run, asked, names, selected: Mutex::new(Some(selected)) })
     }
 
-    /// The system under test; opened again when it was lent.
-    pub async fn system(&self) -> Result<Arc<System>, CommandError> {
+    /// Whether a target file was asked for, and no embedded target.
+    pub fn is_on_file(&self) -> bool {
+        fixtures::file(self.asked.as_deref()).is_some()
+    }
+
+    /// The systems under test; opened again when they were lent.
+    pub async fn systems(&self) -> Result<Vec<Arc<System>>, CommandError> {
         let mut selected = self.selected.lock().await;
         if selected.is_none() {
-            *selected = Some(fixtures::target(self.target.as_deref()).await?);
+            *selected = Some(fixtures::targets(self.asked.as_deref()).await?.selected);
         }
-        // It has just been filled where it was empty.
-        selected.as_ref().map(|selected| selected.system.clone()).ok_or(CommandError::Interrupted)
+        Ok(selected.iter().flatten().map(|selected| selected.system.clone()).collect())
     }
 
     /// Gives up the ports that a target file names for keys and mail, for a process that opens the target
     /// itself. An embedded target has ports of its own in every process.
     pub async fn lend(&self) {
-        if self.target.is_some() {
+        if self.is_on_file() {
             self.selected.lock().await.take();
         }
     }
@@ -89,7 +97,9 @@ impl Session {
         if let Some(done) = done {
             return done;
         }
-        data::sweep(&*self.system().await?, self.run.folder()).await?;
+        for system in self.systems().await? {
+            data::sweep(&system, self.run.folder()).await?;
+        }
         Err(CommandError::Interrupted)
     }
 
@@ -98,7 +108,10 @@ impl Session {
     pub fn close(self, done: &Result<(), CommandError>) -> Result<Exit, CommandError> {
         if let Err(error) = done {
             eprintln!("error: {error}");
-            Suite::stopped(self.run, &self.name, &error.to_string())?;
+            // What was not reached on one of them is not known of any.
+            for name in &self.names {
+                Suite::stopped(self.run, name, &error.to_string())?;
+            }
         }
         self.run.become_latest();
         self.run.forget_shared();
@@ -109,6 +122,15 @@ impl Session {
     pub fn discard(self) {
         discard(self.run);
     }
+}
+
+/// Which stores the run stands on and why, for its first line.
+fn stores(systems: &[&System]) -> String {
+    let on = systems.iter().map(|system| match system.target.stores.as_slice() {
+        [] => format!("{} on stores of its own", system.target.name),
+        stores => format!("{} on {}", system.target.name, stores.join(" and ")),
+    });
+    on.collect::<Vec<_>>().join("; ")
 }
 
 /// Removes the folder of a run in which nothing happened, unless it is one that the user named.

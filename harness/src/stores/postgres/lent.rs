@@ -46,10 +46,11 @@ impl Server {
         Ok(Lent { name, password, admin: self.admin.clone(), _keeper: keeper })
     }
 
-    /// Removes the databases that a killed run left on a server that outlives it: those that nobody is in.
+    /// Removes the databases that a run left on a server that outlives it: those of ours that nobody is in.
     pub(super) async fn reclaim(&self) -> Result<(), PostgresError> {
         const IDLE: &str = "
-            SELECT datname::text FROM pg_database d WHERE starts_with(datname::text, $1)
+            SELECT datname::text FROM pg_database d
+            WHERE starts_with(datname::text, $1) AND pg_has_role(d.datdba, 'MEMBER')
                 AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)";
         let refused = |source| PostgresError::Refused { action: "look for databases left behind", source };
         let mut admin = self.admin.connect().await.map_err(refused)?;
