@@ -117,8 +117,7 @@ impl Service {
 
     fn lines(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap();
-        let lines = log.lines().map(|line| serde_json::from_str(line));
-        lines.map(|line| line.unwrap_or_else(|_| Value::Null)).collect()
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or(Value::Null)).collect()
     }
 }
 

@@ -40,7 +40,7 @@ impl Database {
 }
 
 impl Session {
-    fn failed(&self, error: impl ToString) -> StoreError {
+    fn failed(&self, error: &impl ToString) -> StoreError {
         let store = format!("the database '{}'", self.name);
         StoreError { action: "do as a session asks in", store, why: error.to_string() }
     }
@@ -48,7 +48,7 @@ impl Session {
     /// Runs one or more statements, and says how it went.
     pub async fn run(&mut self, script: &str) -> Result<(), StoreError> {
         let done = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(script))).await;
-        done.map(drop).map_err(|error| self.failed(error))
+        done.map(drop).map_err(|error| self.failed(&error))
     }
 
     /// What a query finds: each row as an object.
@@ -56,7 +56,7 @@ impl Session {
         let whole = format!("SELECT row_to_json(found)::text FROM ({query}) found");
         let query = sqlx::query_scalar(AssertSqlSafe(whole));
         let rows: Vec<String> =
-            query.fetch_all(&mut self.connection).await.map_err(|error| self.failed(error))?;
-        rows.iter().map(|row| serde_json::from_str(row).map_err(|error| self.failed(error))).collect()
+            query.fetch_all(&mut self.connection).await.map_err(|error| self.failed(&error))?;
+        rows.iter().map(|row| serde_json::from_str(row).map_err(|error| self.failed(&error))).collect()
     }
 }

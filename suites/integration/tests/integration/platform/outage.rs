@@ -51,7 +51,7 @@ async fn server(embedded: &Embedded) -> Result<MutexGuard<'_, Cluster>, Stop> {
     Ok(cluster.lock().await)
 }
 
-fn trouble(error: PostgresError) -> Stop {
+fn trouble(error: &PostgresError) -> Stop {
     Stop::error(error.to_string())
 }
 
@@ -87,8 +87,8 @@ fn no_write_that_was_answered_is_lost_when_the_database_is_killed(#[context] con
                     if more > 20.0 { Ok(()) } else { Err(format!("{more} writes")) }
                 })
                 .await?;
-                cluster.kill().map_err(trouble)?;
-                cluster.restart().await.map_err(trouble)?;
+                cluster.kill().map_err(|error| trouble(&error))?;
+                cluster.restart().await.map_err(|error| trouble(&error))?;
             }
             stop.store(true, Ordering::Relaxed);
             Ok::<_, Stop>(())
@@ -135,7 +135,7 @@ fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context:
         let before = acme.rows("products").await?;
 
         world.step("It is killed");
-        cluster.kill().map_err(trouble)?;
+        cluster.kill().map_err(|error| trouble(&error))?;
         let start = Instant::now();
         for answer in join_all(calls.into_iter().map(Call::send)).await {
             told_to_come_again(world, &answer?)?;
@@ -151,7 +151,7 @@ fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context:
         refused(&anonymous, 401, "unauthorized")?;
 
         world.step("It is back, and nobody does anything");
-        cluster.restart().await.map_err(trouble)?;
+        cluster.restart().await.map_err(|error| trouble(&error))?;
         wait::until("the service to be well", RECOVERY, || async {
             match acme.owner("product-list").send().await {
                 Ok(answer) if answer.status == 200 => Ok(()),
