@@ -1,5 +1,6 @@
 //! `bench`: speed of the harness itself, measured side by side in one process, and of the integration suite.
 
+mod platform;
 mod suite;
 
 use std::path::Path;
@@ -54,6 +55,7 @@ pub async fn bench() -> Result<Exit, CommandError> {
         drop(database);
     }
     bar.finish_and_clear();
+    let platform = platform::baseline(run).await?;
     let integration = suite::measured(run.folder()).await?;
     if integration.as_ref().is_some_and(|measured| measured.failed > 0) {
         println!(
@@ -86,6 +88,9 @@ pub async fn bench() -> Result<Exit, CommandError> {
         column.set_cell_alignment(CellAlignment::Right);
     }
     println!("{table}");
+    if let Some(report) = platform {
+        println!("the baseline with its analysis: {}", report.display());
+    }
     println!("{STARTS} starts and {SCANS} scans, one after the other, in a {} build", profile());
     let Some(measured) = integration else {
         println!(

@@ -11,6 +11,7 @@ use harness::run::RunError;
 use harness::stores::postgres::PostgresError;
 use reports::ReportError;
 use suites_load::{LoadError, ProfileError};
+use url::Url;
 
 /// The harness could not do its job.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,17 @@ pub enum CommandError {
     /// What was created could not be removed.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A service does not tell its metrics.
+    #[error("cannot read the metrics at {url}: {source}")]
+    Metrics {
+        /// Where its second listener is.
+        url: Url,
+        /// What is wrong.
+        source: reqwest::Error,
+    },
+    /// A request of a measurement was not answered.
+    #[error("no answer: {0}; the target went away while it was measured")]
+    Unanswered(#[from] reqwest::Error),
     /// A process could not be started or listened to.
     #[error("cannot run {what}: {source}")]
     Process {
