@@ -1,4 +1,4 @@
-//! Metrics as a service tells them, in the text format of Prometheus and OpenMetrics.
+//! Metrics as a service tells them, in the text format of Prometheus and `OpenMetrics`.
 
 use std::collections::BTreeMap;
 
