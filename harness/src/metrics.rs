@@ -21,7 +21,8 @@ impl Counted {
 
     /// The sum over all series of that name that carry these labels; 0 before anything of it was counted.
     pub fn of(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        self.series(name, labels).map(|series| series.value).sum()
+        // The sum of no number is -0, which nobody expects to read.
+        self.series(name, labels).map(|series| series.value).sum::<f64>() + 0.0
     }
 
     /// The upper bounds of a histogram's buckets that carry these labels, ascending, each with how many lie below it.
