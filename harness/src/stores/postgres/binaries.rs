@@ -38,7 +38,10 @@ impl Binaries {
         }
         let install = Install::unasked(is_root(), env::var_os("CI").is_some(), on_path("apt-get").is_some());
         let install = install.map_err(|why| PostgresError::Absent(why.to_owned()))?;
-        install.run().await?;
+        // Without a network, for instance: then there is none, and what does not need it goes on.
+        install.run().await.map_err(|error| {
+            PostgresError::Absent(format!("there is no initdb, and installing it failed: {error}"))
+        })?;
         find().ok_or_else(|| {
             PostgresError::Absent("the package postgresql is installed and has no initdb".to_owned())
         })
