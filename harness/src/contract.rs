@@ -138,6 +138,11 @@ impl Operation {
         !self.allows(&Permission::Public) && !self.allows(&Permission::Token)
     }
 
+    /// Whether nobody but the platform's administrator may: no member of any organisation, whatever the role.
+    pub fn is_the_platforms(&self) -> bool {
+        self.permission.iter().all(|permission| *permission == Permission::Platform)
+    }
+
     /// The pointer to the new id of a kind in the answer.
     pub fn created(&self, kind: SlotKind) -> Option<&str> {
         self.creates.iter().find(|(created, _)| *created == kind).map(|(_, pointer)| pointer.as_str())

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use crate::cast::{Cast, Persona};
 use crate::ladder::Role;
-use crate::model::is_the_platforms;
 
 /// Two tenants and who attacks them.
 #[derive(Debug)]
@@ -159,7 +158,7 @@ impl Arena {
 
     /// Whoever rightfully calls an operation with a fill of a side.
     pub fn rightful(&self, operation: &Operation, side: &Side, fill: &Fill) -> Principal {
-        if is_the_platforms(operation) {
+        if operation.is_the_platforms() {
             return self.principal(Persona::PlatformAdmin);
         }
         fill.rightful(operation, &side.admin)

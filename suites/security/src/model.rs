@@ -66,7 +66,7 @@ pub fn expected(operation: &Operation, persona: Persona, relation: Relation) -> 
     if persona == Persona::PlatformAdmin && operation.allows(&Permission::Platform) {
         return Expected::Allow;
     }
-    if is_the_platforms(operation) || operation.allows(&Permission::Invitee) {
+    if operation.is_the_platforms() || operation.allows(&Permission::Invitee) {
         return Expected::Forbidden;
     }
     if !persona.is_member() {
@@ -86,11 +86,6 @@ pub fn expected(operation: &Operation, persona: Persona, relation: Relation) -> 
         true => Expected::Allow,
         false => Expected::Forbidden,
     }
-}
-
-/// Whether nobody but the platform's administrator may: no member of any organisation, whatever the role.
-pub fn is_the_platforms(operation: &Operation) -> bool {
-    operation.permission.iter().all(|permission| *permission == Permission::Platform)
 }
 
 /// `team:read` alone shows the teams one belongs to, and the personas belong to none.

@@ -22,9 +22,8 @@ use harness::run::{Run, out_folder};
 use harness::stores::postgres::PostgresError;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use url::Url;
 
-use self::figures::{Counters, Timing};
+use self::figures::{Counters, Listener, Timing};
 use crate::error::CommandError;
 use crate::progress::bar;
 
@@ -134,15 +133,16 @@ async fn measure(
     let shops = Arc::new(shops);
     let progress = bar("requests", Some((WARM_UP + REQUESTS) as u64));
     ask(run, api, &shops, WARM_UP, &progress).await?;
-    measured.before = Counters::of(&service.internal).await?;
+    let listener = Listener::at(&service.internal)?;
+    measured.before = listener.counters().await?;
     let over = Arc::new(AtomicBool::new(false));
-    let looks = host::handle()?.spawn(look_at_pool(service.internal.clone(), over.clone()));
+    let looks = host::handle()?.spawn(look_at_pool(listener.clone(), over.clone()));
     let start = Instant::now();
     let answers = ask(run, api, &shops, REQUESTS, &progress).await?;
     measured.wall = start.elapsed();
     over.store(true, Ordering::Relaxed);
     measured.pool = looks.await.unwrap_or_default();
-    measured.after = Counters::of(&service.internal).await?;
+    measured.after = listener.counters().await?;
     progress.finish_and_clear();
     for answer in answers {
         measured.failed += usize::from(!(200..300).contains(&answer.status));
@@ -221,12 +221,12 @@ fn trouble(error: CallError) -> CommandError {
 }
 
 /// The share of the pool in use until it is over.
-async fn look_at_pool(internal: Url, over: Arc<AtomicBool>) -> Vec<f64> {
+async fn look_at_pool(listener: Listener, over: Arc<AtomicBool>) -> Vec<f64> {
     let mut shares = Vec::new();
     let mut clock = tokio::time::interval(LOOK);
     while !over.load(Ordering::Relaxed) {
         clock.tick().await;
-        if let Ok(counters) = Counters::of(&internal).await {
+        if let Ok(counters) = listener.counters().await {
             shares.extend(counters.pool_in_use());
         }
     }

@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 use fixtures::platform::Embedded;
 use futures::future::join_all;
 use harness::client::{Answer, Call};
-use harness::data::Fill;
 use harness::stores::{Cluster, PostgresError};
 use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use suites_integration::{Business, counted, internal, refused};
+use suites_integration::{Business, Trial, counted, internal, refused};
 use tokio::sync::MutexGuard;
 
 use super::{Setup, stage};
@@ -129,15 +128,12 @@ fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context:
     stage(&context, own_database()).tell(async |world, embedded| {
         let mut cluster = server(embedded).await?;
         let acme = Business::open(world, "acme").await?;
-        let platform = world.data.platform_admin()?;
         let mut calls: Vec<Call> = Vec::new();
         for operation in
             world.system.contract.operations().filter(|operation| operation.statuses.contains(&503))
         {
-            let fill: Fill = world.data.fill(&acme.tenant, &acme.owner, operation).await?;
-            let is_platforms = operation.permission == [harness::contract::Permission::Platform];
-            let who = if is_platforms { platform.clone() } else { fill.rightful(operation, &acme.owner) };
-            calls.push(fill.call(&world.api, operation, &who));
+            let trial = Trial::of(world, &acme.tenant, &acme.owner, &operation.name).await?;
+            calls.push(trial.by(&trial.rightful));
         }
         world.must(calls.len() >= 15, format!("operations that need the database, found {}", calls.len()))?;
         let before = acme.rows("products").await?;

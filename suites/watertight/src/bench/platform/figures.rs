@@ -31,6 +31,30 @@ impl Timing {
     }
 }
 
+/// The service's second listener.
+#[derive(Clone, Debug)]
+pub(super) struct Listener {
+    client: reqwest::Client,
+    metrics: Url,
+}
+
+impl Listener {
+    /// The one at this address.
+    pub(super) fn at(internal: &Url) -> Result<Listener, CommandError> {
+        let mut metrics = internal.clone();
+        metrics.set_path("/metrics");
+        Ok(Listener { client: reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?, metrics })
+    }
+
+    /// What the service has counted until now.
+    pub(super) async fn counters(&self) -> Result<Counters, CommandError> {
+        let ask =
+            async { self.client.get(self.metrics.clone()).send().await?.error_for_status()?.text().await };
+        let text = ask.await.map_err(|source| CommandError::Metrics { url: self.metrics.clone(), source })?;
+        Ok(Counters(Counted::read(&text)))
+    }
+}
+
 /// The service's counters at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Counters(Counted);
@@ -42,17 +66,6 @@ impl Default for Counters {
 }
 
 impl Counters {
-    pub(super) async fn of(internal: &Url) -> Result<Counters, CommandError> {
-        let ask = async {
-            let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
-            let mut url = internal.clone();
-            url.set_path("/metrics");
-            client.get(url).send().await?.error_for_status()?.text().await
-        };
-        let text = ask.await.map_err(|source| CommandError::Metrics { url: internal.clone(), source })?;
-        Ok(Counters(Counted::read(&text)))
-    }
-
     /// The share of the pool's connections in use.
     pub(super) fn pool_in_use(&self) -> Option<f64> {
         let of = |state| self.0.of("database_pool_connections", &[("state", state)]);
