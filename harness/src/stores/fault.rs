@@ -18,7 +18,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom as _;
+use rand::seq::SliceRandom as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
@@ -74,8 +74,9 @@ pub enum ProxyError {
 enum Plan {
     /// None.
     Calm,
-    /// Each with this chance, in one of these ways.
-    Random { chance: f64, faults: Vec<Fault> },
+    /// Each with this chance, in one of these ways. They are dealt like cards, each once before any comes again:
+    /// drawn freely, one in a few hundred runs would lack a kind, and what it should show would not be shown.
+    Random { chance: f64, faults: Vec<Fault>, deck: Vec<Fault> },
     /// The next so many calls of an action (`TransactWriteItems`).
     Next { action: &'static str, fault: Fault, times: usize },
 }
@@ -94,9 +95,13 @@ impl State {
         self.calls += 1;
         let fault = match &mut self.plan {
             Plan::Calm => None,
-            Plan::Random { chance, faults } => {
+            Plan::Random { chance, faults, deck } => {
                 if self.rng.random_bool(*chance) {
-                    faults.choose(&mut self.rng).copied()
+                    if deck.is_empty() {
+                        deck.clone_from(faults);
+                        deck.shuffle(&mut self.rng);
+                    }
+                    deck.pop()
                 } else {
                     None
                 }
@@ -160,9 +165,11 @@ impl FaultProxy {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on each call fails with this chance (0 to 1), in one of these ways.
+    /// From now on each call fails with this chance (0 to 1), in one of these ways: in random order, each way once
+    /// before any comes again.
     pub fn random(&self, chance: f64, faults: &[Fault]) {
-        self.with(|state| state.plan = Plan::Random { chance, faults: faults.to_vec() });
+        let plan = Plan::Random { chance, faults: faults.to_vec(), deck: Vec::new() };
+        self.with(|state| state.plan = plan);
     }
 
     /// The next so many calls of an action (`GetItem`, `TransactWriteItems`) fail.
@@ -319,6 +326,19 @@ mod tests {
             assert_eq!(call(&proxy, "GetItem").await, status, "{fault:?}");
         }
         assert!(store.received_requests().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn random_faults_lack_no_kind() {
+        let store = store().await;
+        for seed in 0..20 {
+            let proxy = FaultProxy::start(&store.uri(), StdRng::seed_from_u64(seed)).await.unwrap();
+            proxy.random(1.0, &[Fault::Throttled, Fault::Broken, Fault::Cut]);
+            for _ in 0..6 {
+                call(&proxy, "GetItem").await;
+            }
+            assert!(proxy.injected().values().eq([&2, &2, &2]), "seed {seed}: {:?}", proxy.injected());
+        }
     }
 
     #[tokio::test]
