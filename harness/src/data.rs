@@ -11,6 +11,7 @@ mod permissions;
 mod products;
 mod roles;
 mod teams;
+mod tenants;
 mod users;
 
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub use permissions::Permissions;
 pub use products::Products;
 pub use roles::Roles;
 pub use teams::Teams;
+pub use tenants::Tenants;
 pub use users::Users;
 
 /// Something could not be created or removed.
@@ -73,6 +75,9 @@ pub enum DataError {
     /// The state is made in a store of one kind, and the target's is another.
     #[error("the target's store is no {0}")]
     OtherStore(&'static str),
+    /// The store has not what a state is made of.
+    #[error("a state cannot be made in the store: {0}")]
+    Untouched(String),
     /// The archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -165,6 +170,11 @@ impl Data {
     /// Products.
     pub fn products(&self) -> Products<'_> {
         Products(self)
+    }
+
+    /// States of tenants that no request brings about.
+    pub fn tenants(&self) -> Tenants<'_> {
+        Tenants(self)
     }
 
     /// Exports of the audit log.

@@ -270,6 +270,8 @@ pub struct Target {
     pub archive: Option<ArchiveStandIn>,
     /// Base URL of a Lambda Invoke endpoint, with the `lambda` capability.
     pub lambda: Option<Url>,
+    /// Base URL of the listener that tells metrics and health in detail.
+    pub internal: Option<Url>,
     /// The stores it stands on, each with the reason it was chosen; for the run's first line.
     pub stores: Vec<String>,
 }
@@ -296,6 +298,7 @@ impl Target {
             mail: None,
             archive: None,
             lambda: None,
+            internal: None,
             stores: Vec::new(),
         }
     }

@@ -22,9 +22,17 @@ pub struct Fill {
     /// Who may do what others may not with something among the values: whoever was invited, or owns an organisation
     /// that is made to be ended.
     own: Option<Principal>,
+    /// The organisation that is made to be ended, where only its own people may end it.
+    ending: Option<Tenant>,
 }
 
 impl Fill {
+    /// The organisation among the values that was made to be ended by its own people: who is to be tried on it must
+    /// first belong to it.
+    pub fn ending(&self) -> Option<&Tenant> {
+        self.ending.as_ref()
+    }
+
     /// A call of the operation with these values.
     pub fn call(&self, api: &Api, operation: &Operation, principal: &Principal) -> Call {
         let call = api.call(&operation.name).as_(principal);
@@ -83,6 +91,7 @@ impl Data {
                     let shortlived = self.organisations().create("shortlived").await?;
                     if !operation.allows(&Permission::Platform) {
                         fill.own = Some(self.users().administrator(&shortlived, "owner").await?);
+                        fill.ending = Some(shortlived.clone());
                     }
                     shortlived.org
                 }

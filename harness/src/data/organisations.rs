@@ -49,7 +49,7 @@ impl Organisations<'_> {
         Ok(Tenant { key, org, name, record })
     }
 
-    fn named(&self, operation: &str, admin: &Principal, key: &TenantKey, name: &str) -> Call {
+    fn named(self, operation: &str, admin: &Principal, key: &TenantKey, name: &str) -> Call {
         let call = self.0.api.call(operation).as_(admin).slot(SlotKind::Text, name);
         call.slot(SlotKind::Slug, &format!("t-{key}"))
     }

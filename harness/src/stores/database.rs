@@ -7,6 +7,7 @@
 
 mod catalog;
 mod removal;
+mod session;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgQueryResult};
+
+pub use self::session::Session;
 
 use self::catalog::{Catalog, Relation, identifier, pattern};
 use super::store::{StoreError, Things};
@@ -109,6 +112,7 @@ impl Database {
         })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "an error is handed over")]
     fn failed(&self, action: &'static str, error: impl ToString) -> StoreError {
         StoreError { action, store: format!("the database '{}'", self.name), why: error.to_string() }
     }
@@ -132,6 +136,16 @@ impl Database {
         rows.iter().map(|row| serde_json::from_str(row).map_err(|error| self.failed("read", error))).collect()
     }
 
+    /// All rows of a table, each as an object.
+    pub async fn rows_of(&self, schema: &str, table: &str) -> Result<Vec<Value>, StoreError> {
+        let (schema, table) = (identifier(schema), identifier(table));
+        let whole = format!("SELECT row_to_json(found)::text FROM {schema}.{table} found");
+        let query = sqlx::query_scalar(AssertSqlSafe(whole)).persistent(false);
+        let rows: Vec<String> =
+            query.fetch_all(&self.pool).await.map_err(|error| self.failed("query", error))?;
+        rows.iter().map(|row| serde_json::from_str(row).map_err(|error| self.failed("read", error))).collect()
+    }
+
     /// Brings about a state that no request does. Gives how many rows the statement touched; arguments as in
     /// [`rows`](Self::rows).
     pub async fn execute(&self, statement: &'static str, arguments: &[&str]) -> Result<u64, StoreError> {
@@ -140,7 +154,7 @@ impl Database {
             query = query.bind(*argument);
         }
         let done = query.execute(&self.pool).await;
-        Ok(done.as_ref().map(PgQueryResult::rows_affected).map_err(|error| self.failed("change", error))?)
+        done.as_ref().map(PgQueryResult::rows_affected).map_err(|error| self.failed("change", error))
     }
 
     /// The schemas of these tenants.
@@ -269,6 +283,6 @@ fn is_moving(error: &sqlx::Error) -> bool {
     // undefined_table, invalid_schema_name, undefined_column, lock_not_available, deadlock_detected,
     // serialization_failure, and internal_error: "could not open relation", "cache lookup failed".
     const MOVING: [&str; 7] = ["42P01", "3F000", "42703", "55P03", "40P01", "40001", "XX000"];
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| MOVING.contains(&code.as_ref()))
 }

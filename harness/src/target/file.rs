@@ -97,6 +97,7 @@ struct TargetFile {
     mail: Option<MailTable>,
     archive: Option<ArchiveStandIn>,
     lambda: Option<LambdaTable>,
+    internal: Option<Url>,
 }
 
 #[derive(Deserialize)]
@@ -215,6 +216,7 @@ impl Target {
             mail: file.mail.map(|mail| mail.listen),
             archive: file.archive,
             lambda: file.lambda.map(|lambda| lambda.url),
+            internal: file.internal,
             stores: Vec::new(),
             ..Target::at(&file.name, file.base_url)
         };

@@ -3,14 +3,20 @@
 #![warn(missing_docs)]
 
 mod audit;
+mod business;
 mod company;
 mod gateway;
 pub mod history;
+mod listener;
+mod seen;
 mod stage;
 mod world;
 
 pub use audit::{Event, Log};
+pub use business::{Business, EVERYTHING, Entry, organisation_header, refused, users_of};
 pub use company::{Company, accept, text, with_claim, with_email};
 pub use gateway::{CallerContext, Ruling, ruling};
-pub use stage::{Stage, stage};
-pub use world::{Gives, world};
+pub use listener::{Counted, internal};
+pub use seen::seen;
+pub use stage::{Stage, Stands, stage};
+pub use world::{About, Gives, Scene, world};

@@ -1,19 +1,75 @@
 //! What every story begins with, and how it insists on a status.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
-use fixtures::Selected;
+use fixtures::{Absent, EMBEDDED, Selected};
 use harness::client::{Answer, Call};
 use harness::host;
 use harness::leftovers::Before;
-use harness::suite::Suite;
+use harness::record::{self, Record};
+use harness::run::Run;
+use harness::suite::{Outcome, Suite};
 use harness::system::System;
+use harness::verdict::Verdict;
 use harness::world::{Stop, World};
 
-/// The target and the suite, made by the first test of the process that asks.
-static SHARED: LazyLock<Result<(Selected, Arc<Suite>), String>> = LazyLock::new(|| {
+/// The system that a story is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Access management: organisations, roles, teams, invitations.
+    Access,
+    /// The tenant platform: tenants with plans, products, sales.
+    Platform,
+}
+
+impl About {
+    fn name(self) -> &'static str {
+        let [access, platform] = EMBEDDED;
+        match self {
+            About::Access => access,
+            About::Platform => platform,
+        }
+    }
+
+    /// Whether a system that was given by a file is of this kind, as far as its contract tells.
+    pub(crate) fn must_fit(self, system: &System) -> Result<(), Stop> {
+        let is_platform = system.contract.get("tenant-create").is_some();
+        let fits = match self {
+            About::Access => system.contract.get("org-create").is_some() || !is_platform,
+            About::Platform => is_platform,
+        };
+        if fits {
+            return Ok(());
+        }
+        let reason = format!("the target is no system of the kind of '{}'", self.name());
+        Err(Stop { verdict: Verdict::Disabled, reason })
+    }
+}
+
+/// A target and the suite that tells its stories.
+type Shared = (Selected, Arc<Suite>);
+/// The same, or what is missing for it; made by the first test of the process that asks.
+type Made = Result<Result<Shared, Absent>, String>;
+
+/// The one that a target file describes, whatever a story is about.
+static OF_FILE: LazyLock<Made> = LazyLock::new(|| made(About::Access));
+static ACCESS: LazyLock<Made> = LazyLock::new(|| made(About::Access));
+static PLATFORM: LazyLock<Made> = LazyLock::new(|| made(About::Platform));
+
+fn made(about: About) -> Made {
     let runtime = host::handle().map_err(|error| error.to_string())?;
-    let selected = runtime.block_on(fixtures::select()).map_err(|error| error.to_string())?;
+    let asked = runtime.block_on(fixtures::asked(about.name())).map_err(|error| error.to_string())?;
+    let selected = match asked {
+        Ok(selected) => selected,
+        Err(absent) => {
+            let Absent { name: target, reason } = absent.clone();
+            let recorded = Run::current().and_then(|run| {
+                run.record("integration", &Record::Absent(record::Absent { target, reason }))
+            });
+            return recorded.map(|()| Err(absent)).map_err(|error| error.to_string());
+        }
+    };
     let suite = Suite::new("integration", &selected.system, None);
     // The store of another target may be in use by others, so there the command looks, once, at the end.
     if fixtures::target_file().is_none() {
@@ -22,35 +78,77 @@ static SHARED: LazyLock<Result<(Selected, Arc<Suite>), String>> = LazyLock::new(
             suite.watch(before);
         }
     }
-    Ok((selected, Arc::new(suite)))
-});
+    Ok(Ok((selected, Arc::new(suite))))
+}
 
-/// A world for the test that `module` and `name` name (`integration::invitations`, the function). A test told
+/// The target for stories about a system, and the suite they are told in; why there is none where it is absent.
+pub(crate) fn shared(about: About) -> Result<Result<&'static Shared, String>, &'static String> {
+    let made = match about {
+        _ if fixtures::target_file().is_some() => &OF_FILE,
+        About::Access => &ACCESS,
+        About::Platform => &PLATFORM,
+    };
+    Ok((**made).as_ref()?.as_ref().map_err(|absent| absent.reason.clone()))
+}
+
+/// Where a story is told: a world, or none because of a reason.
+#[derive(Debug)]
+pub struct Scene {
+    test: String,
+    place: Result<World, Stop>,
+}
+
+/// The scene of the test that `module` and `name` name (`integration::invitations`, the function). A test told
 /// for several cases names its case too: each is a test of its own.
 ///
 /// # Panics
 ///
 /// When there is no target to test: every test of the process then fails with the same clear message.
 #[expect(clippy::panic, reason = "a test reports its failure to libtest by a panic")]
-pub fn world(module: &str, name: &str, case: Option<&str>) -> World {
-    match shared() {
-        Ok((selected, suite)) => world_in(selected.system.clone(), suite, module, name, case),
+pub fn world(about: About, module: &str, name: &str, case: Option<&str>) -> Scene {
+    let test = path(module, name, case);
+    let place = match shared(about) {
+        Ok(Ok((selected, suite))) => Ok(World::new(selected.system.clone(), suite.clone(), &test)),
+        Ok(Err(absent)) => Err(Stop::skip(absent)),
         Err(error) => panic!("{error}"),
+    };
+    let place = place.and_then(|world: World| about.must_fit(&world.system).map(|()| world));
+    Scene { test, place }
+}
+
+impl Scene {
+    /// Tells the story, as [`World::tell`] does. Without a place it is skipped.
+    ///
+    /// # Panics
+    ///
+    /// When the test failed, or nothing could be observed.
+    #[track_caller]
+    pub fn tell(self, story: impl AsyncFnOnce(&World) -> Result<(), Stop>) {
+        match self.place {
+            Ok(world) => world.tell(story),
+            Err(stop) => stopped(&self.test, stop),
+        }
     }
 }
 
-pub(crate) fn shared() -> Result<&'static (Selected, Arc<Suite>), &'static String> {
-    SHARED.as_ref()
+/// What libtest cannot: the record says that the test was not told, and why.
+#[expect(clippy::panic, reason = "a test reports its failure to libtest by a panic")]
+pub(crate) fn stopped(test: &str, stop: Stop) {
+    println!("{}: {}", stop.verdict, stop.reason);
+    // Stories of one kind are skipped because of the other's target, if that is the one there is.
+    let there = [About::Access, About::Platform].into_iter().find_map(|about| shared(about).ok()?.ok());
+    let Some((_, suite)) = there else { return };
+    let recorded = suite.enter().and_then(|()| suite.started(test));
+    let recorded = recorded
+        .and_then(|()| suite.ended(test, Instant::now(), &Outcome::because(stop.verdict, stop.reason)))
+        .and_then(|()| suite.leave());
+    if let Err(error) = recorded {
+        panic!("{error}");
+    }
 }
 
-/// A world in this system.
-pub(crate) fn world_in(
-    system: Arc<System>,
-    suite: &Arc<Suite>,
-    module: &str,
-    name: &str,
-    case: Option<&str>,
-) -> World {
+/// The path of a test: `invitations::a_story (case)`.
+pub(crate) fn path(module: &str, name: &str, case: Option<&str>) -> String {
     let module = module.split_once("::").map_or(module, |(_, module)| module);
     // The cases of a test stand in a module of its name.
     let module = match case {
@@ -58,7 +156,7 @@ pub(crate) fn world_in(
         None => module,
     };
     let case = case.map(|case| format!(" ({case})")).unwrap_or_default();
-    World::new(system, suite.clone(), &format!("{module}::{name}{case}"))
+    format!("{module}::{name}{case}")
 }
 
 /// Sending a call and insisting on the status of its answer.

@@ -119,6 +119,19 @@ impl Arena {
         self.personas.get(&persona).cloned().unwrap_or_else(Principal::anonymous)
     }
 
+    /// A persona as what it is in the organisation that a fill is about: one that was made to be ended knows nobody
+    /// yet, and refusing strangers says nothing of roles.
+    pub async fn principal_in(&self, persona: Persona, fill: &Fill) -> Result<Principal, Stop> {
+        let principal = self.principal(persona);
+        match fill.ending() {
+            Some(tenant) if persona.is_member() => {
+                let role = persona.role().map(|role| role.name);
+                Ok(self.data.users().join(tenant, &principal, role).await?)
+            }
+            _ => Ok(principal),
+        }
+    }
+
     /// Makes whatever an operation names on one side.
     pub async fn fresh(&self, side: &Side, operation: &Operation) -> Result<Fill, Stop> {
         Ok(self.data.fill(&side.tenant, &side.admin, operation).await?)

@@ -108,9 +108,10 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// The administrator of the own tenant; for what only an invitee may do, the own tenant's invitee.
+/// The administrator of the own tenant; for what only an invitee may do, the own tenant's invitee, and for what ends
+/// an organisation the administrator of the one made for that.
 fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
-    if operation.allows(&Permission::Invitee) {
+    if operation.allows(&Permission::Invitee) || own.ending().is_some() {
         return arena.rightful(operation, &arena.acme, own);
     }
     arena.acme.admin.clone()

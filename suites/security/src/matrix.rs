@@ -111,7 +111,7 @@ async fn attempt(
 ) -> Result<CaseOutcome, Stop> {
     let case = case(operation, persona, relation);
     let target = &arena.system.target;
-    let mut principal = arena.principal(persona);
+    let mut principal = arena.principal_in(persona, fill).await?;
     if expected != Expected::Allow {
         // A refusal has nothing to show, not even of the caller's own tenant.
         principal.entitlement = Entitlement::none();

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use fixtures::TARGET_VARIABLE;
 use fixtures::weakness::{self, Weakness, matches};
-use fixtures::{Embedded, SecurityPolicy, TARGET_VARIABLE};
 use harness::record::{Record, WeaknessResult};
 use harness::run::Run;
 use harness::suite::Suite;
@@ -99,6 +99,12 @@ async fn of_target(
     let alarms = clean.caught_by.len();
     suite.record(&Record::Weakness(clean))?;
     bar.inc(1);
+    if judge.extent == Extent::Idle {
+        for family in weakness::whole_families().filter(|family| family.target() == target) {
+            bar.set_message(family.id.clone());
+            judge.stir(target, &family).await?;
+        }
+    }
     for weakness in weaknesses {
         bar.set_message(weakness.id.clone());
         let result = judge.judged(target, Some(weakness)).await?;
@@ -147,7 +153,6 @@ impl Judge<'_> {
         let start = Instant::now();
         let id = weakness.map_or(CLEAN, |weakness| weakness.id.as_str());
         let folder = scratch_folder(self.session, target, id);
-        let policy = weakness.map_or_else(SecurityPolicy::default, |weakness| weakness.policy.clone());
         let expects =
             |suite: &str, check: &str| weakness.is_some_and(|weakness| weakness.expects(suite, check));
         let killed = |caught: &BTreeSet<String>| {
@@ -159,8 +164,9 @@ impl Judge<'_> {
 
         // Systems hold on to their run for the life of the process; there are as many as there are weaknesses.
         let run: &'static Run = Box::leak(Box::new(Run::at(&folder)?));
-        let embedded = Embedded::start(run, policy).await?;
-        let whole = Plan::of(&embedded.system);
+        let selected = fixtures::start(run, target, weakness).await?;
+        let system = &selected.system;
+        let whole = Plan::of(system);
         let named = whole.clone().only(|path| expects("security", path));
         let mut caught_by = BTreeSet::new();
         let everything = weakness.is_none() || self.extent == Extent::Full;
@@ -170,11 +176,11 @@ impl Judge<'_> {
                 || (self.extent == Extent::Idle && idle.contains(test))
         };
         let plan = if everything { &whole } else { &named };
-        caught_by.extend(failed(&embedded, plan, weakness.is_none()).await?);
+        caught_by.extend(failed(system, plan, weakness.is_none()).await?);
         caught_by.extend(self.fail(target, weakness, &folder, |test| wanted(test, &self.idle)).await?);
         if !everything && !killed(&caught_by) {
             // What else would have caught it says where the named checks look away.
-            caught_by.extend(failed(&embedded, &whole, false).await?);
+            caught_by.extend(failed(system, &whole, false).await?);
             caught_by.extend(self.fail(target, weakness, &folder, |test| !wanted(test, &self.idle)).await?);
         }
         if weakness.is_some() {
@@ -196,6 +202,16 @@ impl Judge<'_> {
             killed: is_killed,
             seconds: start.elapsed().as_secs_f64(),
         })
+    }
+
+    /// Takes the integration tests that a whole family fails off the idle ones: three runs in place of one for
+    /// each operation.
+    async fn stir(&mut self, target: &str, family: &Weakness) -> Result<(), CommandError> {
+        let folder = scratch_folder(self.session, target, &family.id);
+        Run::at(&folder)?;
+        let caught = self.fail(target, Some(family), &folder, |test| self.idle.contains(test)).await?;
+        self.idle.retain(|test| !caught.contains(&format!("integration:{}", test.recorded)));
+        Ok(())
     }
 
     /// Which of the wanted integration tests fail under a weakness.
@@ -222,9 +238,9 @@ impl Judge<'_> {
 
 /// The checks of a plan that raise something on a system: on a weak one what they found, on the clean one
 /// also what they could not observe.
-async fn failed(embedded: &Embedded, plan: &Plan, clean: bool) -> Result<Vec<String>, CommandError> {
-    let suite = Arc::new(Suite::begin("security", &embedded.system, None)?);
-    let summary = suites_security::run::run(&embedded.system, &suite, plan, |_| {}).await?;
+async fn failed(system: &Arc<System>, plan: &Plan, clean: bool) -> Result<Vec<String>, CommandError> {
+    let suite = Arc::new(Suite::begin("security", system, None)?);
+    let summary = suites_security::run::run(system, &suite, plan, |_| {}).await?;
     suite.leave()?;
     let raised = summary
         .outcomes

@@ -96,7 +96,7 @@ impl Service {
         text += &format!("[lambda]\nurl = '{}'\n", self.internal);
         if has("store") {
             text += &format!(
-                "[store]\nurl = '{}'\ntable = 'access-management'\nvolatile = ['EVENT#', 'EXPORT#']\n",
+                "[store]\nkind = 'dynamodb'\nurl = '{}'\ntable = 'access-management'\nvolatile = ['EVENT#', 'EXPORT#']\n",
                 self.store
             );
             text += "owners = ['PK', 'SK', 'GSI1PK', 'GSI2PK', 'GSI3PK', 'organisationId', 'orgId', 'orgs', 'name', 'email', 'message']\n";

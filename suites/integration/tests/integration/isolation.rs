@@ -9,22 +9,10 @@ use crate::world;
 use harness::client::{Answer, Call};
 use harness::contract::SlotKind;
 use harness::world::{Stop, World};
-use suites_integration::{Company, Gives as _, Log, with_claim};
+use suites_integration::{Company, Gives as _, Log, seen, with_claim};
 
 /// An id that nothing has.
 const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
-
-/// Status, headers and body of an answer, but for what differs between any two.
-fn seen(answer: &Answer) -> (u16, BTreeMap<String, String>, String) {
-    let mut headers: BTreeMap<String, String> = BTreeMap::new();
-    for name in answer.headers.keys() {
-        headers.insert(name.to_string(), answer.header(name.as_str()).to_owned());
-    }
-    for own in ["x-request-id", "date", "server-timing"] {
-        headers.remove(own);
-    }
-    (answer.status, headers, answer.body.clone())
-}
 
 fn must_look_the_same(world: &World, foreign: &Answer, absent: &Answer) -> Result<(), Stop> {
     world.equal("the status of the absent", absent.status, 404)?;

@@ -3,33 +3,15 @@
 use fixtures::Setup;
 use harness::stores::Fault;
 use harness::world::{Stop, World};
-use reqwest::Url;
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
 
 use crate::stage;
-use suites_integration::{Company, Gives as _, Ruling};
-
-/// Asks the second listener for a path: status and body.
-async fn get(world: &World, path: &str) -> Result<(u16, String), Stop> {
-    let base = world
-        .system
-        .target
-        .lambda
-        .clone()
-        .ok_or_else(|| Stop::skip("the target tells no second listener"))?;
-    let url = base.join(path).map_err(|error| Stop::error(error.to_string()))?;
-    world.must(url.host_str() == Some("127.0.0.1"), format!("on loopback, found {url}"))?;
-    let ask = async |url: Url| {
-        let answer = reqwest::Client::builder().no_proxy().build()?.get(url).send().await?;
-        Ok::<_, reqwest::Error>((answer.status().as_u16(), answer.text().await?))
-    };
-    ask(url).await.map_err(|error| Stop::error(error.to_string()))
-}
+use suites_integration::{Company, Gives as _, Ruling, internal};
 
 /// The value of a counter; 0 before it is first counted.
 async fn counted(world: &World, series: &str) -> Result<u64, Stop> {
-    let (status, text) = get(world, "/metrics").await?;
+    let (status, text) = internal(world, "/metrics").await?;
     world.equal("status of /metrics", status, 200)?;
     let line = text.lines().find_map(|line| line.strip_prefix(series));
     Ok(line.and_then(|value| value.trim().parse().ok()).unwrap_or_default())
@@ -81,7 +63,7 @@ fn metrics_name_no_tenant_and_no_user(#[context] context: Context) {
     stage(&context, Setup::default()).tell(async |world, _| {
         let acme = Company::found(world, "acme").await?;
         acme.admin("team-list").gives(200).await?;
-        let (_, text) = get(world, "/metrics").await?;
+        let (_, text) = internal(world, "/metrics").await?;
         world.must(text.contains(r#"operation="team-list""#), "the operation is counted")?;
         for secret in [acme.org(), &acme.admin.subject, &acme.admin.email] {
             world.must(!text.contains(secret), format!("no {secret} in the metrics"))?;
@@ -95,7 +77,7 @@ fn an_instance_without_its_store_is_not_healthy(#[context] context: Context) {
     stage(&context, Setup { faults: true, ..Setup::default() }).tell(async |world, embedded| {
         let proxy = embedded.faults.as_ref().ok_or_else(|| Stop::error("this stage has no fault proxy"))?;
         let health = async || {
-            let (status, text) = get(world, "/health").await?;
+            let (status, text) = internal(world, "/health").await?;
             let detail: Value = serde_json::from_str(&text).map_err(|error| Stop::fail(error.to_string()))?;
             Ok::<_, Stop>((status, detail["store"].clone(), detail["status"].clone()))
         };

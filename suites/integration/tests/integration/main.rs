@@ -22,6 +22,7 @@ mod model;
 mod organisations;
 mod pagination;
 mod permission_store;
+mod platform;
 mod races;
 mod resilience;
 mod role_assignment;
@@ -31,18 +32,17 @@ mod team_roles;
 mod teams;
 mod users;
 
-use fixtures::Setup;
-use harness::world::World;
+use fixtures::{Embedded, Setup};
 use rstest::Context;
-use suites_integration::Stage;
+use suites_integration::{About, Scene, Stage};
 
 /// The world of the test that a context describes.
-fn world(context: &Context) -> World {
-    suites_integration::world(context.module, context.name, case(context).as_deref())
+fn world(context: &Context) -> Scene {
+    suites_integration::world(About::Access, context.module, context.name, case(context).as_deref())
 }
 
 /// A system of its own for the test that a context describes.
-fn stage(context: &Context, setup: Setup) -> Stage {
+fn stage(context: &Context, setup: Setup) -> Stage<Embedded> {
     suites_integration::stage(context.module, context.name, case(context).as_deref(), setup)
 }
 
