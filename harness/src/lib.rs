@@ -13,6 +13,7 @@ pub mod host;
 pub mod identity;
 pub mod leak;
 pub mod leftovers;
+pub mod metrics;
 pub mod reaper;
 pub mod record;
 pub mod run;

@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::operation::delete_table::DeleteTableError;
 
 use super::choice::{Choice, DYNAMODB, NoChoice};
 use super::container::{Container, ContainerError, Engine, Order};
@@ -224,16 +225,15 @@ async fn answers(url: &str) -> Result<(), String> {
 
 /// Removes a table that a run made; one that is not there is no trouble.
 pub(super) async fn remove(server: &str, name: &str) -> Result<(), DynamoDbError> {
-    match client(server).delete_table().table_name(name).send().await {
-        Ok(_) => Ok(()),
-        Err(error)
-            if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) =>
-        {
-            Ok(())
-        }
-        Err(error) => {
+    let answer = client(server).delete_table().table_name(name).send().await;
+    let absent = |error: &SdkError<DeleteTableError>| {
+        error.as_service_error().is_some_and(DeleteTableError::is_resource_not_found_exception)
+    };
+    match answer {
+        Err(error) if !absent(&error) => {
             let said = DisplayErrorContext(error).to_string();
             Err(DynamoDbError::Table { server: server.to_owned(), name: name.to_owned(), said })
         }
+        _ => Ok(()),
     }
 }

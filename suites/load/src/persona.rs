@@ -1,10 +1,15 @@
-//! Who the users of a load run are: personas, each with the predefined role it holds.
+//! Who the users of a load run are: personas, each with a role of the target.
+
+use std::collections::BTreeMap;
 
 use harness::contract::{Operation, Permission};
+use harness::target::Target;
 use serde::Deserialize;
 
-/// The predefined roles, as the reference services define them.
-const ROLES: &str = include_str!("../../../fixtures/data/platform-roles.json");
+/// The predefined roles of access-service and of systems like it.
+const ORGANISATION_ROLES: &str = include_str!("../../../fixtures/data/platform-roles.json");
+/// The roles of a tenant's members, as platform-service and systems like it have them.
+const TENANT_ROLES: &str = include_str!("../../../fixtures/data/tenant-roles.json");
 
 /// A persona.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,36 +46,53 @@ impl Persona {
             Persona::Viewer => "perf-viewer",
         }
     }
+}
 
-    /// The predefined role it holds.
-    pub(crate) fn role(self) -> &'static str {
-        match self {
-            Persona::Admin => "ORG_ADMIN",
-            Persona::Manager => "ORG_MANAGER",
-            Persona::Viewer => "SITE_VIEWER",
+/// Which roles the personas hold at a target, and what those permit.
+#[derive(Debug)]
+pub(crate) struct Cast {
+    roles: [&'static str; 3],
+    permissions: BTreeMap<String, Vec<String>>,
+}
+
+impl Cast {
+    /// The cast for a target: by the role that its vocabulary names for administrators.
+    pub(crate) fn of(target: &Target) -> Result<Cast, serde_json::Error> {
+        let casts = [
+            (["ORG_ADMIN", "ORG_MANAGER", "SITE_VIEWER"], ORGANISATION_ROLES),
+            (["owner", "member", "viewer"], TENANT_ROLES),
+        ];
+        let of_target = casts.iter().find(|(roles, _)| roles[0] == target.vocabulary.admin_role);
+        let (roles, text) = of_target.unwrap_or(&casts[0]);
+        let permissions: Vec<Role> = serde_json::from_str(text)?;
+        let permissions = permissions.into_iter().map(|role| (role.name, role.permissions)).collect();
+        Ok(Cast { roles: *roles, permissions })
+    }
+
+    /// The role a persona holds.
+    pub(crate) fn role(&self, persona: Persona) -> &'static str {
+        let [admin, manager, viewer] = self.roles;
+        match persona {
+            Persona::Admin => admin,
+            Persona::Manager => manager,
+            Persona::Viewer => viewer,
         }
     }
 
-    /// What the role permits.
-    fn permissions(self) -> Result<Vec<String>, serde_json::Error> {
-        let roles: Vec<Role> = serde_json::from_str(ROLES)?;
-        let role = roles.into_iter().find(|role| role.name == self.role());
-        Ok(role.map(|role| role.permissions).unwrap_or_default())
-    }
-
-    /// Those of the operations that the persona may call with its own id in the `user` slot.
+    /// Those of the operations that a persona may call with its own id in the `user` slot.
     pub(crate) fn permitted<'o>(
-        self,
+        &self,
+        persona: Persona,
         operations: impl IntoIterator<Item = &'o Operation>,
-    ) -> Result<Vec<&'o Operation>, serde_json::Error> {
-        let held = self.permissions()?;
+    ) -> Vec<&'o Operation> {
+        let held = self.permissions.get(self.role(persona)).map(Vec::as_slice).unwrap_or_default();
         let permitted = |permission: &Permission| match permission {
             Permission::Public | Permission::SignedIn | Permission::SelfUser => true,
             Permission::Named(needed) => held.iter().any(|held| covers(held, needed)),
             Permission::Invitee | Permission::Token | Permission::Platform => false,
         };
         let operations = operations.into_iter();
-        Ok(operations.filter(|operation| operation.permission.iter().any(permitted)).collect())
+        operations.filter(|operation| operation.permission.iter().any(permitted)).collect()
     }
 }
 
@@ -84,12 +106,20 @@ fn covers(held: &str, needed: &str) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Persona, covers};
+    use harness::target::Target;
+
+    use super::{Cast, Persona, covers};
 
     #[test]
     fn every_persona_holds_permissions() {
-        for persona in Persona::ALL {
-            assert!(!persona.permissions().unwrap().is_empty(), "{persona:?}");
+        for admin in ["ORG_ADMIN", "owner"] {
+            let mut target = Target::at("here", "http://127.0.0.1:1".parse().unwrap());
+            admin.clone_into(&mut target.vocabulary.admin_role);
+            let cast = Cast::of(&target).unwrap();
+            assert_eq!(cast.role(Persona::Admin), admin);
+            for persona in Persona::ALL {
+                assert!(!cast.permissions[cast.role(persona)].is_empty(), "{admin}: {persona:?}");
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use crate::attack::{Attack, Part, Trouble};
 use crate::error::LoadError;
 use crate::interrupt::Watch;
 use crate::measured::Measured;
-use crate::persona::Persona;
+use crate::persona::{Cast, Persona};
 use crate::profile::Profile;
 use crate::visitor;
 use crate::workload::{Workload, WorkloadError};
@@ -80,7 +80,7 @@ pub async fn run(
     progress: impl Fn(Progress),
 ) -> Result<LoadResult, LoadError> {
     profile.check()?;
-    let workloads = workloads(profile)?;
+    let workloads = workloads(&system, profile)?;
     let parts = parts(&system, &workloads, profile)?;
     let _turn = TURN.lock().await;
     let watch = Watch::begin();
@@ -152,9 +152,20 @@ impl Progress {
     }
 }
 
-fn workloads(profile: &Profile) -> Result<Vec<(Workload, usize)>, WorkloadError> {
+/// The workloads of a profile that are for this system, with their shares.
+fn workloads(system: &System, profile: &Profile) -> Result<Vec<(Workload, usize)>, WorkloadError> {
     let workload = |share: &crate::ScenarioShare| Ok((Workload::named(&share.workload)?, share.weight));
-    profile.scenarios.iter().map(workload).collect()
+    let mut all = profile.scenarios.iter().map(workload).collect::<Result<Vec<_>, WorkloadError>>()?;
+    let needs: Vec<String> = all.iter().map(|(workload, _)| workload.needs().join(" and ")).collect();
+    all.retain(|(workload, _)| workload.fits(&system.contract));
+    if all.is_empty() {
+        return Err(WorkloadError::NoScenario {
+            profile: profile.name.clone(),
+            target: system.target.name.clone(),
+            needs: needs.join("; "),
+        });
+    }
+    Ok(all)
 }
 
 fn parts(
@@ -162,9 +173,11 @@ fn parts(
     workloads: &[(Workload, usize)],
     profile: &Profile,
 ) -> Result<Vec<Part>, WorkloadError> {
+    let cast = Cast::of(&system.target)?;
     let tasks = |workload: &Workload| {
-        let tasks_of =
-            |persona: Persona| Ok((persona, workload.tasks_of(persona, &system.contract, &system.target)?));
+        let tasks_of = |persona: Persona| {
+            Ok((persona, workload.tasks_of(persona, &cast, &system.contract, &system.target)?))
+        };
         Persona::ALL.into_iter().map(tasks_of).collect::<Result<_, WorkloadError>>()
     };
     let part = |(workload, weight): &(Workload, usize)| {

@@ -15,9 +15,9 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::error::LoadError;
 use crate::interrupt::Watch;
-use crate::persona::Persona;
+use crate::persona::{Cast, Persona};
 use crate::profile::Profile;
-use crate::workload::{Task, Tasks};
+use crate::workload::{Task, Tasks, WorkloadError};
 
 /// What the role permits that users know of and invite into: less than each persona who invites holds.
 const ROLE_PERMISSIONS: [&str; 2] = ["team:read", "site:read"];
@@ -41,6 +41,7 @@ struct Memory {
     rng: StdRng,
     teams: Vec<String>,
     roles: Vec<String>,
+    products: Vec<String>,
 }
 
 /// A tenant with what its users start from.
@@ -49,21 +50,25 @@ struct Premises {
     admin: Principal,
     teams: Vec<String>,
     roles: Vec<String>,
+    products: Vec<String>,
 }
 
 impl Premises {
     async fn build(data: &Data, api: &Api) -> Result<Premises, DataError> {
         let has = |operation: &str| api.contract().get(operation).is_some();
         let tenant = data.organisations().create("load").await?;
-        let admin = data.users().create(&tenant, "perf-owner", Some(Persona::Admin.role())).await?;
-        let (mut teams, mut roles) = (Vec::new(), Vec::new());
+        let admin = data.users().administrator(&tenant, "perf-owner").await?;
+        let (mut teams, mut roles, mut products) = (Vec::new(), Vec::new(), Vec::new());
         if has("team-create") {
             teams.push(data.teams().create(&tenant, &admin).await?);
         }
         if has("role-create") {
             roles.push(data.roles().create_with(&tenant, &admin, &ROLE_PERMISSIONS).await?);
         }
-        Ok(Premises { tenant, admin, teams, roles })
+        if has("product-create") {
+            products.push(data.products().create(&tenant, &admin).await?);
+        }
+        Ok(Premises { tenant, admin, teams, roles, products })
     }
 }
 
@@ -76,6 +81,7 @@ pub(crate) async fn provision(
     watch: &Watch,
 ) -> Result<Vec<Visitor>, LoadError> {
     let refused = |error| LoadError::provisioning(error, &system.target);
+    let cast = Cast::of(&system.target).map_err(WorkloadError::from)?;
     let mut premises = Vec::new();
     for _ in 0..profile.tenants {
         if watch.interrupted() {
@@ -89,9 +95,10 @@ pub(crate) async fn provision(
             return Ok(visitors);
         }
         let persona = Persona::of_user(number, profile.tenants);
-        let Premises { tenant, admin, teams, roles } = premises;
+        let Premises { tenant, admin, teams, roles, products } = premises;
         let users = data.users();
-        let principal = users.create(tenant, persona.label(), Some(persona.role())).await.map_err(refused)?;
+        let principal =
+            users.create(tenant, persona.label(), Some(cast.role(persona))).await.map_err(refused)?;
         if api.contract().get("team-member-add").is_some() {
             for team in teams {
                 data.teams().add_member(tenant, admin, team, &principal.subject).await.map_err(refused)?;
@@ -103,7 +110,12 @@ pub(crate) async fn provision(
             persona,
             client: http_client(&system.target)?,
             tenant: tenant.clone(),
-            memory: Mutex::new(Memory { rng, teams: teams.clone(), roles: roles.clone() }),
+            memory: Mutex::new(Memory {
+                rng,
+                teams: teams.clone(),
+                roles: roles.clone(),
+                products: products.clone(),
+            }),
         });
     }
     Ok(visitors)
@@ -133,6 +145,9 @@ impl Visitor {
         }
         if let Some(role) = self.memory().one_of(SlotKind::Role) {
             call = call.role(&role);
+        }
+        if let Some(product) = self.memory().one_of(SlotKind::Product) {
+            call = call.slot(SlotKind::Product, &product);
         }
         for (name, value) in &task.query {
             call = call.query(name, value);
@@ -166,6 +181,7 @@ impl Memory {
         match kind {
             SlotKind::Team => Some(&mut self.teams),
             SlotKind::Role => Some(&mut self.roles),
+            SlotKind::Product => Some(&mut self.products),
             _ => None,
         }
     }

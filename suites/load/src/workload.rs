@@ -8,10 +8,13 @@ use harness::target::Target;
 use rand::Rng;
 use serde::Deserialize;
 
-use crate::persona::Persona;
+use crate::persona::{Cast, Persona};
 
 /// The workloads there are.
-const ALL: [(&str, &str); 1] = [("mixed-workload", include_str!("../workloads/mixed-workload.toml"))];
+const ALL: [(&str, &str); 2] = [
+    ("mixed-workload", include_str!("../workloads/mixed-workload.toml")),
+    ("tenant-workload", include_str!("../workloads/tenant-workload.toml")),
+];
 
 /// A workload cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +35,21 @@ pub enum WorkloadError {
         /// What is wrong.
         source: toml::de::Error,
     },
-    /// The list of predefined roles.
-    #[error("fixtures/data/platform-roles.json is not understood: {0}")]
+    /// The lists of roles.
+    #[error("fixtures/data/platform-roles.json or tenant-roles.json is not understood: {0}")]
     Roles(#[from] serde_json::Error),
+    /// The profile is about other systems.
+    #[error(
+        "the profile '{profile}' has no scenario for the target '{target}': expected the operations of one of {needs}; check `openapi` in the target file"
+    )]
+    NoScenario {
+        /// The profile.
+        profile: String,
+        /// The target.
+        target: String,
+        /// What its workloads need.
+        needs: String,
+    },
     /// Nothing a persona could do.
     #[error(
         "the workload '{workload}' has no task that {persona} may do at the target '{target}': none of its operations is in the contract; check `openapi` in the target file"
@@ -73,6 +88,7 @@ pub(crate) struct Task {
 pub struct Workload {
     #[serde(skip)]
     name: String,
+    needs: Vec<String>,
     wait_seconds: [f64; 2],
     task: Vec<Task>,
 }
@@ -93,6 +109,16 @@ impl Workload {
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The operations without which it is another system's workload.
+    pub(crate) fn needs(&self) -> &[String] {
+        &self.needs
+    }
+
+    /// Whether a system with this contract is one it is for.
+    pub(crate) fn fits(&self, contract: &Contract) -> bool {
+        self.needs.iter().all(|operation| contract.get(operation).is_some())
     }
 
     /// The shortest and longest wait between two tasks, scaled.
@@ -116,11 +142,12 @@ impl Workload {
     pub(crate) fn tasks_of(
         &self,
         persona: Persona,
+        cast: &Cast,
         contract: &Contract,
         target: &Target,
     ) -> Result<Tasks, WorkloadError> {
         let operations = self.task.iter().filter_map(|task| Self::operation(task, contract, target));
-        let permitted = persona.permitted(operations)?;
+        let permitted = cast.permitted(persona, operations);
         let may = |task: &&Task| permitted.iter().any(|operation| operation.name == task.operation);
         let tasks: Vec<Task> = self.task.iter().filter(may).cloned().collect();
         let weight = tasks.iter().map(|task| task.weight).sum();

@@ -1,6 +1,7 @@
 //! `bench`: speed of the harness itself, measured side by side in one process, and of the integration suite.
 
 mod containers;
+mod platform;
 mod suite;
 
 use std::path::Path;
@@ -56,6 +57,7 @@ pub async fn bench() -> Result<Exit, CommandError> {
     }
     bar.finish_and_clear();
     let containers = containers::measured().await?;
+    let platform = platform::baseline(run).await?;
     let integration = suite::measured(run.folder()).await?;
     if integration.as_ref().is_some_and(|measured| measured.failed > 0) {
         println!(
@@ -92,6 +94,9 @@ pub async fn bench() -> Result<Exit, CommandError> {
         column.set_cell_alignment(CellAlignment::Right);
     }
     println!("{table}");
+    if let Some(report) = platform {
+        println!("the baseline with its analysis: {}", report.display());
+    }
     println!("{STARTS} starts and {SCANS} scans, one after the other, in a {} build", profile());
     let Some(measured) = integration else {
         println!(

@@ -13,6 +13,7 @@ use harness::stores::postgres::PostgresError;
 use harness::stores::{DynamoDbError, RemovalError};
 use reports::ReportError;
 use suites_load::{LoadError, ProfileError};
+use url::Url;
 
 /// The harness could not do its job.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,17 @@ pub enum CommandError {
     /// What was created could not be removed.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A service does not tell its metrics.
+    #[error("cannot read the metrics at {url}: {source}")]
+    Metrics {
+        /// Where its second listener is.
+        url: Url,
+        /// What is wrong.
+        source: reqwest::Error,
+    },
+    /// A request of a measurement was not answered.
+    #[error("no answer: {0}; the target went away while it was measured")]
+    Unanswered(#[from] reqwest::Error),
     /// A process could not be started or listened to.
     #[error("cannot run {what}: {source}")]
     Process {

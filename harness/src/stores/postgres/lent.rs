@@ -30,9 +30,10 @@ impl Server {
         let name = format!("{PREFIX}{run:.30}_{}", random_code(8));
         let password = random_code(24);
         let mut admin = self.admin.connect().await.map_err(refused("connect to PostgreSQL"))?;
-        let entry = match self.outlives {
-            true => Some(Entry::of(self.run, Made::Database { server: self.address(), name: name.clone() })?),
-            false => None,
+        let entry = if self.outlives {
+            Some(Entry::of(self.run, Made::Database { server: self.address(), name: name.clone() })?)
+        } else {
+            None
         };
         for statement in [
             format!("CREATE ROLE {name} LOGIN CREATEROLE NOSUPERUSER PASSWORD '{password}'"),

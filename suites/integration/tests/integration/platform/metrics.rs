@@ -1,10 +1,11 @@
 //! What the service counts, for the dashboards and the six alerts: on the second listener, by tenant.
 
 use harness::contract::SlotKind;
+use harness::metrics::Counted;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use suites_integration::{Business, Counted, Gives as _, internal};
+use suites_integration::{Business, Gives as _, counted, internal};
 
 use super::{Setup, stage, world};
 
@@ -17,7 +18,7 @@ fn requests_are_counted_by_tenant_method_route_and_status(#[context] context: Co
         let products = ("route", "/api/products");
         let count = async |tenant: &str, method: &str, status: &str| {
             let labels = [("tenant_id", tenant), ("method", method), products, ("status", status)];
-            Ok::<_, Stop>(Counted::now(world).await?.of("tenant_requests_total", &labels))
+            Ok::<_, Stop>(counted(world).await?.of("tenant_requests_total", &labels))
         };
         for _ in 0..3 {
             acme.owner("product-list").gives(200).await?;
@@ -42,7 +43,7 @@ fn a_route_is_counted_under_its_template(#[context] context: Context) {
         let acme = Business::open(world, "acme").await?;
         let product = acme.product("anvil", 1).await?;
         acme.owner("product-get").slot(SlotKind::Product, &product).gives(200).await?;
-        let counted = Counted::now(world).await?;
+        let counted = counted(world).await?;
         let labels = [("tenant_id", acme.id.as_str()), ("route", "/api/products/{id}"), ("status", "200")];
         world.equal("requests for one product", counted.of("tenant_requests_total", &labels), 1.0)?;
         let routes = counted.values("tenant_requests_total", "route");
@@ -56,11 +57,11 @@ fn a_route_is_counted_under_its_template(#[context] context: Context) {
 fn the_chain_is_measured_in_buckets_that_show_its_targets(#[context] context: Context) {
     stage(&context, Setup::default()).tell(async |world, _| {
         let acme = Business::open(world, "acme").await?;
-        let before = Counted::now(world).await?;
+        let before = counted(world).await?;
         for _ in 0..5 {
             acme.owner("forecast-list").gives(200).await?;
         }
-        let after = Counted::now(world).await?;
+        let after = counted(world).await?;
         for part in ["tenant", "feature", "rbac"] {
             let of = |counted: &Counted| {
                 counted.of("middleware_latency_seconds_count", &[("middleware_name", part)])
@@ -82,7 +83,7 @@ fn the_chain_is_measured_in_buckets_that_show_its_targets(#[context] context: Co
 
         world.step("A part that is not reached is not measured");
         acme.by(&world.data.users().stranger("stranger")?, "forecast-list").gives(403).await?;
-        let last = Counted::now(world).await?;
+        let last = counted(world).await?;
         for (part, more) in [("tenant", 1.0), ("feature", 0.0), ("rbac", 0.0)] {
             let of = |counted: &Counted| {
                 counted.of("middleware_latency_seconds_count", &[("middleware_name", part)])
@@ -98,10 +99,10 @@ fn queries_are_counted_by_tenant_and_table(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
         let globex = Business::open(world, "globex").await?;
-        let before = Counted::now(world).await?;
+        let before = counted(world).await?;
         acme.owner("product-list").gives(200).await?;
         acme.owner("sale-list").gives(200).await?;
-        let after = Counted::now(world).await?;
+        let after = counted(world).await?;
         let more = |business: &Business<'_>, table: &str| {
             let labels = [("tenant_id", business.id.as_str()), ("table_name", table)];
             let of = |counted: &Counted| counted.of("tenant_schema_queries_total", &labels);
@@ -116,7 +117,7 @@ fn queries_are_counted_by_tenant_and_table(#[context] context: Context) {
 #[rstest]
 fn new_tenants_and_changes_of_plan_are_counted(#[context] context: Context) {
     stage(&context, Setup::default()).tell(async |world, _| {
-        let created = async || Ok::<_, Stop>(Counted::now(world).await?.of("tenants_created_total", &[]));
+        let created = async || Ok::<_, Stop>(counted(world).await?.of("tenants_created_total", &[]));
         world.equal("tenants made at first", created().await?, 0.0)?;
         let acme = Business::open_on(world, "acme", "starter").await?;
         world.equal("tenants made", created().await?, 1.0)?;
@@ -126,7 +127,7 @@ fn new_tenants_and_changes_of_plan_are_counted(#[context] context: Context) {
         for tier in ["professional", "enterprise", "enterprise", "starter"] {
             acme.subscribe(tier).await?;
         }
-        let counted = Counted::now(world).await?;
+        let counted = counted(world).await?;
         let of = |direction: &str| counted.of("subscription_changes_total", &[("direction", direction)]);
         world.equal("upgrades and downgrades", (of("upgrade"), of("downgrade")), (2.0, 1.0))
     });
@@ -137,7 +138,7 @@ fn what_the_alerts_need_is_there(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
         acme.owner("product-list").gives(200).await?;
-        let counted = Counted::now(world).await?;
+        let counted = counted(world).await?;
         for (what, name) in [
             ("the share of errors", "tenant_requests_total"),
             ("the 95th percentile", "request_duration_seconds_bucket"),

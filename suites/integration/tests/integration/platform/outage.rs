@@ -14,7 +14,7 @@ use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use suites_integration::{Business, Counted, internal, refused};
+use suites_integration::{Business, counted, internal, refused};
 use tokio::sync::MutexGuard;
 
 use super::{Setup, stage};
@@ -78,11 +78,11 @@ fn no_write_that_was_answered_is_lost_when_the_database_is_killed(#[context] con
         let (before, stop) = (acme.rows("audit").await?.len(), AtomicBool::new(false));
         let disturb = async {
             for _ in 0..2 {
-                let counted = Counted::now(world).await?;
+                let earlier = counted(world).await?;
                 let labels = [("route", "/api/products"), ("status", "201")];
-                let so_far = counted.of("tenant_requests_total", &labels);
+                let so_far = earlier.of("tenant_requests_total", &labels);
                 wait::until("some more writes", RECOVERY, || async {
-                    let now = Counted::now(world).await.map_err(|stop| stop.reason)?;
+                    let now = counted(world).await.map_err(|stop| stop.reason)?;
                     let more = now.of("tenant_requests_total", &labels) - so_far;
                     if more > 20.0 { Ok(()) } else { Err(format!("{more} writes")) }
                 })
