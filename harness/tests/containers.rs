@@ -1,7 +1,7 @@
 //! Stores in containers: one of each for all who ask in a run, each with a table or database of their own, ended by the
 //! run's reaper or `sweep`, which touch nothing else. Without an engine or the images every test here is skipped, and
 //! says so.
-#![expect(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot be set up is a failed test")]
 
 use std::path::Path;
 use std::process::Command;

@@ -190,7 +190,7 @@ fn a_cluster_of_ones_own_keeps_what_was_committed_when_it_is_killed() {
         assert_eq!(rows, [serde_json::json!({ "id": "committed" })]);
         assert_eq!(clusters_in(&folder).len(), 1);
         drop(cluster);
-        assert_eq!(clusters_in(&folder), [PathBuf::new(); 0], "it ends with its test");
+        assert!(clusters_in(&folder).is_empty(), "it ends with its test");
         assert_eq!(sweep(run.folder())?, [""; 0], "the run is in use");
         leave(&folder);
         gone(&folder).await;

@@ -189,9 +189,10 @@ fn a_run_that_is_killed_at_any_moment_leaves_nothing_on_this_machine() {
     let mut rng = seed.rng("moments");
     for kill in 0..KILLS {
         let in_containers = kill % 2 == 1 && lack.is_none();
-        let site = match in_containers {
-            true => Site::new(&[("WATERTIGHT_DYNAMODB", "container"), ("WATERTIGHT_POSTGRES", "container")]),
-            false => Site::new(&[]),
+        let site = if in_containers {
+            Site::new(&[("WATERTIGHT_DYNAMODB", "container"), ("WATERTIGHT_POSTGRES", "container")])
+        } else {
+            Site::new(&[])
         };
         let mut child = site.start();
         let start = Instant::now();

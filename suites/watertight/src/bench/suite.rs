@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use fixtures::TARGET_VARIABLE;
 use harness::host;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -12,12 +13,17 @@ use crate::error::CommandError;
 use crate::integration::Tests;
 use crate::progress::bar;
 
+/// The embedded target whose stories stand in a module of their own, and that module.
+const PLATFORM: &str = fixtures::platform::NAME;
+const STORIES_OF_PLATFORM: &str = "platform::";
 /// Between two looks at a process. What it uses after the last one is not seen.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What one run of the suite took.
 #[derive(Debug)]
 pub struct Measured {
+    /// Whose stories.
+    pub target: String,
     /// Tests.
     pub stories: usize,
     /// Of them failed.
@@ -28,16 +34,22 @@ pub struct Measured {
     pub processor: Duration,
 }
 
-/// Runs the suite once on the embedded target. `None` outside of the workspace.
-pub async fn measured(folder: &Path) -> Result<Option<Measured>, CommandError> {
-    let Some(tests) = Tests::build(folder).await? else { return Ok(None) };
-    let bar = bar("integration", None);
+/// Runs the stories of one embedded target once.
+pub async fn measured(tests: &Tests, folder: &Path, target: &str) -> Result<Measured, CommandError> {
+    let bar = bar(format!("stories of {target}"), None);
+    let mut command = tests.command(folder, None);
+    command.env(TARGET_VARIABLE, target);
+    if target == PLATFORM {
+        command.arg(STORIES_OF_PLATFORM);
+    } else {
+        command.args(["--skip", STORIES_OF_PLATFORM]);
+    }
     let (mut stories, mut failed) = (0, 0);
     let used = Arc::new(AtomicU64::new(0));
     let runtime = host::handle()?;
     let start = Instant::now();
     let ended = tests.watch_process(
-        tests.command(folder, None),
+        command,
         folder,
         |process| {
             runtime.spawn(look_at(process, used.clone()));
@@ -52,7 +64,7 @@ pub async fn measured(folder: &Path) -> Result<Option<Measured>, CommandError> {
     let wall = start.elapsed();
     bar.finish_and_clear();
     let processor = Duration::from_millis(used.load(Ordering::Relaxed));
-    Ok(Some(Measured { stories, failed, wall, processor }))
+    Ok(Measured { target: target.to_owned(), stories, failed, wall, processor })
 }
 
 /// Keeps how much time a process has spent on processors, until it is gone.

@@ -114,7 +114,7 @@ fn figures(measured: &Measured) -> Vec<Figure> {
         met: Some(pool.is_some_and(|pool| pool < BUSY)),
     });
     let processor = measured.after.processor_since(&measured.before);
-    let each = Duration::try_from_secs_f64(processor / measured.timings.len().max(1) as f64);
+    let each = Duration::try_from_secs_f64(processor / count(measured.timings.len().max(1)));
     figures.push(Figure {
         what: "processor time of the service per request".to_owned(),
         found: each.as_ref().map_or_else(|_| "not measured".to_owned(), |each| shown(*each)),
@@ -157,7 +157,7 @@ fn of_times(
 
 /// What takes the time, and what would bound the rate first.
 fn bottleneck(measured: &Measured) -> String {
-    let requests = measured.timings.len().max(1) as f64;
+    let requests = count(measured.timings.len().max(1));
     let in_ms = |seconds: f64| seconds * 1e3 / requests;
     let whole: f64 = measured.latencies.values().flatten().map(Duration::as_secs_f64).sum();
     let steps = STEPS.map(|(step, what)| (what, measured.after.step_since(&measured.before, step)));
@@ -175,7 +175,7 @@ fn bottleneck(measured: &Measured) -> String {
         percent(rest / whole)
     );
     let largest = steps.iter().max_by(|(_, one), (_, other)| one.total_cmp(other));
-    let cores = cores() as f64;
+    let cores = count(cores());
     let service = processor / measured.wall.as_secs_f64().max(f64::MIN_POSITIVE);
     let pool = mean(&measured.pool).unwrap_or_default();
     let _ = write!(
@@ -199,15 +199,19 @@ fn bottleneck(measured: &Measured) -> String {
 }
 
 fn rate(measured: &Measured) -> f64 {
-    measured.timings.len() as f64 / measured.wall.as_secs_f64().max(f64::MIN_POSITIVE)
+    count(measured.timings.len()) / measured.wall.as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+fn count(things: usize) -> f64 {
+    f64::from(u32::try_from(things).unwrap_or(u32::MAX))
+}
+
 fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / count(values.len()))
 }
 
 fn percent(share: f64) -> String {
