@@ -14,6 +14,7 @@ pub mod identity;
 pub mod leak;
 pub mod leftovers;
 pub mod metrics;
+pub mod reaper;
 pub mod record;
 pub mod run;
 pub mod seed;

@@ -6,8 +6,9 @@
 //!   records/<suite>-<pid>.jsonl   results, see `record`
 //!   exchanges/<suite>-<pid>.jsonl requests and responses, redacted
 //!   ledger/<pid>.jsonl            what was created and removed, see `data`
-//!   postgres/                     where the clusters of the run lie, see `stores::postgres`
-//!   shared/                       made once for all processes of the run (key pairs, the cluster's address)
+//!   quarters/                     where the run has what is temporary, see `reaper`
+//!   made/<pid>-<start>.jsonl      what was made on servers that outlive the run, see `stores`
+//!   shared/                       made once for all processes of the run (key pairs, addresses of stores)
 //! ```
 //!
 //! Every process appends to files of its own, so nothing is interleaved and nothing needs a lock but
@@ -233,6 +234,13 @@ impl Run {
     /// Appends an exchange.
     pub fn exchange(&self, suite: &str, exchange: &Exchange) -> Result<(), RunError> {
         self.append(&format!("exchanges/{suite}-{}.jsonl", std::process::id()), exchange)
+    }
+
+    /// A folder in the run's, made when it is not there.
+    pub(crate) fn folder_of(&self, name: &str) -> Result<PathBuf, RunError> {
+        let path = self.folder.join(name);
+        fs::create_dir_all(&path).map_err(folder_error("create", &path))?;
+        Ok(path)
     }
 
     /// Appends one JSON line to a file of the run, in one write, so that a killed process leaves whole

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use harness::host;
+use harness::reaper::sweep;
 use harness::run::Run;
-use harness::stores::postgres::{Cluster, PostgresError, Server, sweep};
+use harness::stores::postgres::{Cluster, PostgresError, Server};
 use harness::stores::{Database, Store};
 use harness::target::{self, DatabaseStore, Schemas};
 use harness::wait;
@@ -22,14 +23,20 @@ fn with_postgres(test: impl AsyncFnOnce(&'static Run) -> Result<(), PostgresErro
     }
 }
 
-/// Where the only cluster of a run lies.
+/// The only quarters of a run.
 fn folder_of(run: &Run) -> PathBuf {
     PathBuf::from(record_of(run)["folder"].as_str().unwrap())
 }
 
+/// The clusters in them.
+fn clusters_in(quarters: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(quarters).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.join("data").is_dir()).collect()
+}
+
 fn record_of(run: &Run) -> serde_json::Value {
-    let records: Vec<_> = std::fs::read_dir(run.folder().join("postgres")).unwrap().collect();
-    assert_eq!(records.len(), 1, "one cluster for a run: {records:?}");
+    let records: Vec<_> = std::fs::read_dir(run.folder().join("quarters")).unwrap().collect();
+    assert_eq!(records.len(), 1, "one place for a run: {records:?}");
     let record = std::fs::read_to_string(records[0].as_ref().unwrap().path()).unwrap();
     serde_json::from_str(&record).unwrap()
 }
@@ -181,20 +188,24 @@ fn a_cluster_of_ones_own_keeps_what_was_committed_when_it_is_killed() {
         cluster.restart().await?;
         let rows = database.rows("SELECT id FROM kept", &[]).await.unwrap();
         assert_eq!(rows, [serde_json::json!({ "id": "committed" })]);
+        assert_eq!(clusters_in(&folder).len(), 1);
         drop(cluster);
-        assert!(!folder.exists(), "it ends with its test");
-        assert_eq!(sweep(run.folder()).await?, 0);
+        assert!(clusters_in(&folder).is_empty(), "it ends with its test");
+        assert_eq!(sweep(run.folder())?, [""; 0], "the run is in use");
+        leave(&folder);
+        gone(&folder).await;
         Ok(())
     });
 }
 
 #[test]
-fn a_run_has_one_cluster_and_its_warden_ends_it_after_the_last_user() {
+fn a_run_has_one_cluster_and_its_reaper_ends_it_after_the_last_user() {
     with_postgres(async |run| {
         let server = Server::of_run(run).await?;
         let again = Server::of_run(run).await?;
         assert_eq!(server.why, again.why);
         let folder = folder_of(run);
+        assert_eq!(clusters_in(&folder).len(), 1, "one cluster for a run");
         let lent = again.lend().await?;
         leave(&folder);
         gone(&folder).await;
@@ -211,18 +222,20 @@ fn a_run_has_one_cluster_and_its_warden_ends_it_after_the_last_user() {
 }
 
 #[test]
-fn a_cluster_whose_warden_was_killed_too_is_swept_by_its_record() {
+fn a_cluster_whose_reaper_was_killed_too_is_swept_by_the_record() {
     with_postgres(async |run| {
         let server = Server::of_run(run).await?;
         let lent = server.lend().await?;
         let folder = folder_of(run);
-        assert_eq!(sweep(run.folder()).await?, 0, "it is in use");
-        let warden = record_of(run)["warden"].as_u64().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args(["-KILL", &warden]).status().unwrap().success());
+        assert_eq!(sweep(run.folder())?, [""; 0], "it is in use");
+        let reaper = record_of(run)["reaper"].as_u64().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-KILL", &reaper]).status().unwrap().success());
         leave(&folder);
-        assert_eq!(sweep(run.folder()).await?, 1);
+        let swept = sweep(run.folder())?;
+        assert!(swept.len() == 2 && swept[0].starts_with("server "), "{swept:?}");
+        assert_eq!(swept[1], format!("folder {}", folder.display()));
         assert!(!folder.exists());
-        assert_eq!(sweep(run.folder()).await?, 0);
+        assert_eq!(sweep(run.folder())?, [""; 0]);
         let closed = Database::connect(&described(lent.admin_url())).unwrap().everything().await;
         assert!(closed.is_err(), "the server went with it");
         Ok(())

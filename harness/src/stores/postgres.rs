@@ -1,54 +1,68 @@
-//! PostgreSQL for the embedded targets of a run: a throwaway cluster from the machine's own binaries, one per run, or
-//! a server by URL. Each embedded target gets a database and a role of its own in it.
+//! PostgreSQL for the embedded targets of a run: a throwaway cluster from the machine's own binaries or a container, one
+//! per run, or a server by URL. Each embedded target gets a database and a role of its own in it.
 //!
 //! ```text
-//! <temporary folder>/watertight-pg-XXXX/
+//! <the run's quarters>/pg-XXXXXXXX/    see `reaper`, which ends it
 //!   data/        the cluster, the postgres user's where we are root, whom the server refuses
-//!   users/<pid>  the processes that use it
 //!   log          what the server says
-//! <run>/postgres/watertight-pg-XXXX.json    where it is, written before anything else: for `sweep`
 //! ```
-//!
-//! libtest has no end that a test could use, and SIGKILL has none at all. So each cluster has a [`warden`], a shell
-//! that ends it when the last of the processes that use it has gone.
 
 mod binaries;
 mod cluster;
 mod lent;
-mod record;
-mod warden;
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 pub use cluster::Cluster;
 pub use lent::Lent;
-pub use record::sweep;
 
+use binaries::Binaries;
+
+use super::choice::{Choice, NoChoice, POSTGRES};
+use super::container::{Container, ContainerError, Engine, Order};
+use super::made::{self, Made};
 use crate::host::{self, NoRuntime};
+use crate::leak::random_code;
+use crate::reaper::{Quarters, ReaperError};
 use crate::run::{Run, RunError, SharedError};
-use crate::wait::TimedOut;
+use crate::wait::{self, TimedOut};
 
-/// The variable that says which PostgreSQL the embedded targets stand on.
-pub const POSTGRES_VARIABLE: &str = "WATERTIGHT_POSTGRES";
+/// The superuser of servers of the run's own.
+const ADMIN: &str = "watertight";
+/// The database there is from the beginning.
+const FIRST_DATABASE: &str = "postgres";
+/// The port in the container.
+const PORT: u16 = 5432;
+/// What a server by URL must do at once.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// No PostgreSQL, or it does not do as it is told.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
     /// There is none and none can be had without asking.
     #[error(
-        "no PostgreSQL: {0}; install it (Debian: apt-get install postgresql, macOS: brew install postgresql), or set {POSTGRES_VARIABLE} to the URL of a server"
+        "no PostgreSQL: {0}; install it (Debian: apt-get install postgresql, macOS: brew install postgresql), start Docker, or set {variable} to the URL of a server", variable = POSTGRES.variable
     )]
     Absent(String),
     /// The variable says something else.
-    #[error(
-        "{POSTGRES_VARIABLE} is '{0}', expected auto, local, none, or a URL that begins with postgres:// or postgresql://"
-    )]
-    Choice(String),
+    #[error(transparent)]
+    Choice(#[from] NoChoice),
+    /// The container.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// It would have no end.
+    #[error(transparent)]
+    Reaper(#[from] ReaperError),
     /// A program of the machine's failed.
-    #[error("{what} failed: {said}")]
+    #[error(
+        "{what} failed: {said}\nthe cluster lies in the folder for temporary files: if that is full, free some of it or name another one in TMPDIR; or choose another PostgreSQL in {}", POSTGRES.variable
+    )]
     Tool {
         /// Which, doing what.
         what: String,
@@ -68,9 +82,18 @@ pub enum PostgresError {
     /// The server does not come up.
     #[error("PostgreSQL does not start: {0}")]
     Late(#[from] TimedOut),
+    /// The server of a URL does not answer.
+    #[error("{0}; {variable} names it", variable = POSTGRES.variable)]
+    Silent(TimedOut),
+    /// Something was made on a server that nothing names.
+    #[error("set {} to the URL of the server at {server} and sweep again", POSTGRES.variable)]
+    Elsewhere {
+        /// Its host and port.
+        server: String,
+    },
     /// The server refuses.
     #[error(
-        "cannot {action}: {source}; the role of {POSTGRES_VARIABLE} must be allowed to create databases and roles"
+        "cannot {action}: {source}; the role of {} must be allowed to create databases and roles", POSTGRES.variable
     )]
     Refused {
         /// What.
@@ -95,42 +118,60 @@ impl From<SharedError<PostgresError>> for PostgresError {
     }
 }
 
-/// What the environment asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Choice {
-    /// The first that works: local.
-    Auto,
-    /// A cluster of the run's.
-    Local,
-    /// None: whatever needs one is absent.
-    None,
-    /// A server.
-    Url(String),
-}
-
-impl Choice {
-    fn of(text: Option<&str>) -> Result<Choice, PostgresError> {
-        match text {
-            None | Some("" | "auto") => Ok(Choice::Auto),
-            Some("local") => Ok(Choice::Local),
-            Some("none") => Ok(Choice::None),
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                Ok(Choice::Url(url.to_owned()))
-            }
-            // A URL of another kind may hold a password.
-            Some(other) => {
-                let shown = other.split_once("://").map_or(other, |(scheme, _)| scheme);
-                Err(PostgresError::Choice(shown.to_owned()))
-            }
-        }
+impl PostgresError {
+    fn broken(error: &impl ToString) -> PostgresError {
+        PostgresError::Tool { what: "the set-up".to_owned(), said: error.to_string() }
     }
 }
 
-/// How the cluster of a run is reached, as it stands in the run's `shared/` folder.
+/// How a server of the run's own is reached.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Place {
+    host: String,
+    port: u16,
+    password: String,
+}
+
+impl Place {
+    /// How its superuser connects.
+    fn admin(&self) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .host(&self.host)
+            .port(self.port)
+            .username(ADMIN)
+            .password(&self.password)
+            .database(FIRST_DATABASE)
+    }
+
+    async fn answers(self) -> Result<(), String> {
+        answers(&self.admin()).await
+    }
+}
+
+/// The server of a run, as it stands in the run's `shared/` folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Shared {
-    cluster: cluster::Place,
+    place: Place,
+    what: What,
     why: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    /// A cluster in a folder of the run's quarters.
+    Cluster(PathBuf),
+    Container(Container),
+}
+
+impl Shared {
+    /// Whether it is still there.
+    fn lives(&self, quarters: &Quarters) -> bool {
+        match &self.what {
+            What::Cluster(folder) => folder.starts_with(quarters.folder()) && cluster::runs_in(folder),
+            What::Container(container) => container.lives(quarters),
+        }
+    }
 }
 
 /// A PostgreSQL server on which embedded targets get databases.
@@ -139,83 +180,168 @@ pub struct Server {
     admin: PgConnectOptions,
     /// Which it is and why, for `Target::stores`.
     pub why: String,
-    run: String,
+    run: &'static Run,
+    /// Whether it is there after the run.
+    outlives: bool,
 }
 
 impl Server {
-    /// The server of a run: the one the environment names, or the run's own cluster, which the first process that asks
-    /// makes for all.
+    /// The server of a run: the one the environment names, or the run's own, which the first process that asks makes
+    /// for all.
     pub async fn of_run(run: &'static Run) -> Result<Server, PostgresError> {
-        let asked = std::env::var(POSTGRES_VARIABLE).ok();
-        match Choice::of(asked.as_deref())? {
+        Server::of(run, POSTGRES.choice()?).await
+    }
+
+    /// The run's container, whatever the environment says.
+    pub async fn in_container(run: &'static Run) -> Result<Server, PostgresError> {
+        Server::of(run, Choice::Container).await
+    }
+
+    async fn of(run: &'static Run, choice: Choice) -> Result<Server, PostgresError> {
+        let why = POSTGRES.why(&choice);
+        match choice {
             Choice::Url(url) => {
-                let url = PgConnectOptions::from_str(&url)
-                    .map_err(|source| PostgresError::Refused { action: "understand the URL", source })?;
-                let why = format!(
-                    "PostgreSQL: the server at {}:{} ({POSTGRES_VARIABLE} names it)",
-                    url.get_host(),
-                    url.get_port()
-                );
-                let server = Server { admin: url, why, run: run.id().to_owned() };
-                server.reclaim().await?;
-                Ok(server)
+                let admin = named(&url)?;
+                let server = address(&admin);
+                let why = format!("PostgreSQL: the server at {server} ({why})");
+                let up = || answers(&admin);
+                let up =
+                    wait::until(&format!("the server at {server} to answer a query"), ANSWER_LIMIT, up).await;
+                up.map_err(PostgresError::Silent)?;
+                let here =
+                    |made: &Made| matches!(made, Made::Database { server: other, .. } if *other == server);
+                made::reclaim(run, here).await;
+                Ok(Server { admin, why, run, outlives: true })
             }
-            Choice::None => Err(PostgresError::Absent(format!("{POSTGRES_VARIABLE} is 'none'"))),
-            choice @ (Choice::Auto | Choice::Local) => {
-                let asked = match choice {
-                    Choice::Local => format!("{POSTGRES_VARIABLE} is 'local'"),
-                    _ => "no server was named".to_owned(),
-                };
-                let shared = of_run(run, asked).await?;
-                let Shared { cluster, why } = shared;
-                Ok(Server { admin: cluster.admin(), why, run: run.id().to_owned() })
+            Choice::None => Err(PostgresError::Absent(why)),
+            choice => {
+                let Shared { place, why, .. } = of_run(run, choice, why).await?;
+                Ok(Server { admin: place.admin(), why, run, outlives: false })
             }
         }
     }
 
     /// A server in a cluster of one's own.
-    pub fn of_cluster(cluster: &Cluster, run: &Run) -> Server {
+    pub fn of_cluster(cluster: &Cluster, run: &'static Run) -> Server {
         let why = format!("PostgreSQL: {}", cluster.version());
-        Server { admin: cluster.place().admin(), why, run: run.id().to_owned() }
+        Server { admin: cluster.place().admin(), why, run, outlives: false }
+    }
+
+    fn address(&self) -> String {
+        address(&self.admin)
     }
 }
 
-/// The run's cluster: found where one is at work, otherwise made.
-async fn of_run(run: &'static Run, asked: String) -> Result<Shared, PostgresError> {
+fn named(url: &str) -> Result<PgConnectOptions, PostgresError> {
+    let refused = |source| PostgresError::Refused { action: "understand the URL", source };
+    PgConnectOptions::from_str(url).map_err(refused)
+}
+
+/// Host and port: no secret, so it may be written down.
+fn address(options: &PgConnectOptions) -> String {
+    format!("{}:{}", options.get_host(), options.get_port())
+}
+
+async fn answers(admin: &PgConnectOptions) -> Result<(), String> {
+    let said = |error: sqlx::Error| error.to_string();
+    let mut connection = admin.connect().await.map_err(said)?;
+    sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(&mut connection).await.map_err(said)?;
+    connection.close().await.map_err(said)
+}
+
+/// Removes a database that a run made on a server, with its roles, if that is the server that the environment names.
+pub(super) async fn remove(server: &str, name: &str) -> Result<(), PostgresError> {
+    let elsewhere = || PostgresError::Elsewhere { server: server.to_owned() };
+    let Choice::Url(url) = POSTGRES.choice()? else { return Err(elsewhere()) };
+    let admin = named(&url)?;
+    if address(&admin) != server {
+        return Err(elsewhere());
+    }
+    let refused = |source| PostgresError::Refused { action: "remove a database", source };
+    let mut admin = admin.connect().await.map_err(refused)?;
+    lent::remove(&mut admin, name).await.map_err(refused)?;
+    admin.close().await.map_err(refused)
+}
+
+/// How a run gets its own server.
+enum Means {
+    Programs(Binaries),
+    Engine(Engine),
+}
+
+impl Means {
+    /// The first that works where nothing is asked for: what is there before what would have to be installed.
+    async fn of(choice: &Choice) -> Result<Means, PostgresError> {
+        if *choice == Choice::Container {
+            return Ok(Means::Engine(Engine::at_hand(&POSTGRES).await?));
+        }
+        if *choice == Choice::Auto
+            && Binaries::found().is_none()
+            && let Ok(engine) = Engine::at_hand(&POSTGRES).await
+        {
+            return Ok(Means::Engine(engine));
+        }
+        Ok(Means::Programs(Binaries::at_hand().await?))
+    }
+
+    async fn start(self, run: &Run, quarters: &Quarters, why: &str) -> Result<Shared, PostgresError> {
+        match self {
+            Means::Programs(binaries) => {
+                let cluster = Cluster::start(quarters, binaries, cluster::Kind::Throwaway).await?;
+                let why =
+                    format!("PostgreSQL: local, {}, one cluster for the run ({why})", cluster.version());
+                Ok(Shared {
+                    place: cluster.place().clone(),
+                    what: What::Cluster(cluster.leave_to_its_users()),
+                    why,
+                })
+            }
+            Means::Engine(engine) => {
+                let password = random_code(24);
+                let place = |container: &Container| Place {
+                    host: container.host.clone(),
+                    port: container.port,
+                    password: password.clone(),
+                };
+                let ready = |container| place(&container).answers();
+                let container = Container::start(run, quarters, &engine, order(&password), ready).await?;
+                let why = format!("PostgreSQL: container of {}, one for the run ({why})", container.image);
+                Ok(Shared { place: place(&container), what: What::Container(container), why })
+            }
+        }
+    }
+}
+
+/// The official image's interface, as far as we need it.
+fn order(password: &str) -> Order<'static> {
+    let settings = cluster::SETTINGS.iter().chain(&cluster::HASTY);
+    let settings = settings.flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
+    Order {
+        kind: &POSTGRES,
+        port: PORT,
+        environment: vec![
+            ("POSTGRES_USER", ADMIN.to_owned()),
+            ("POSTGRES_PASSWORD", password.to_owned()),
+            ("POSTGRES_DB", FIRST_DATABASE.to_owned()),
+            ("POSTGRES_INITDB_ARGS", "--no-sync --encoding=UTF8 --locale=C".to_owned()),
+        ],
+        command: ["postgres".to_owned()].into_iter().chain(settings).collect(),
+    }
+}
+
+/// The run's server: found where one is at work, otherwise made.
+async fn of_run(run: &'static Run, choice: Choice, why: String) -> Result<Shared, PostgresError> {
     let runtime = host::handle()?;
+    let make = async move {
+        let means = Means::of(&choice).await?;
+        means.start(run, &Quarters::of(run)?, &why).await
+    };
     // The lock is the file system's, so whoever waits for it holds up a thread.
     let made = runtime.spawn_blocking(move || {
-        run.shared_while(
-            "postgres",
-            |shared: &Shared| shared.cluster.join(run),
-            || {
-                runtime.block_on(async {
-                    let cluster = Cluster::start(run, cluster::Kind::Throwaway).await?;
-                    let why = format!(
-                        "PostgreSQL: local, {}, one cluster for the run ({asked})",
-                        cluster.version()
-                    );
-                    Ok(Shared { cluster: cluster.leave_to_its_users(), why })
-                })
-            },
-        )
+        let lives = |shared: &Shared| Quarters::of(run).is_ok_and(|quarters| shared.lives(&quarters));
+        let shared: Result<Shared, SharedError<PostgresError>> =
+            run.shared_while("postgres", lives, || runtime.block_on(make));
+        Ok(shared?)
     });
-    match made.await {
-        Ok(shared) => Ok(shared?),
-        Err(error) => Err(PostgresError::Tool { what: "the set-up".to_owned(), said: error.to_string() }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Choice;
-
-    #[test]
-    fn the_variable_is_one_of_few_words_or_a_url() {
-        assert_eq!(Choice::of(None).unwrap(), Choice::Auto);
-        assert_eq!(Choice::of(Some("local")).unwrap(), Choice::Local);
-        assert!(matches!(Choice::of(Some("postgresql://u@h/d")).unwrap(), Choice::Url(_)));
-        let error = Choice::of(Some("mysql://root:hunter2@h/d")).unwrap_err().to_string();
-        assert!(error.contains("'mysql'") && !error.contains("hunter2"), "{error}");
-    }
+    made.await.unwrap_or_else(|error| Err(PostgresError::broken(&error)))
 }

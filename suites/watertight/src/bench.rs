@@ -1,5 +1,6 @@
 //! `bench`: speed of the harness itself, measured side by side in one process, and of the integration suite.
 
+mod containers;
 mod platform;
 mod suite;
 
@@ -10,7 +11,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use fixtures::Targets;
 use harness::leak::{Canary, Entitlement, LeakDetector, random_code};
 use harness::run::{Run, out_folder};
-use harness::stores::EmbeddedDynamoDb;
+use harness::stores::{DynamoDbError, EmbeddedDynamoDb};
 use harness::verdict::Exit;
 
 use crate::error::CommandError;
@@ -53,11 +54,12 @@ pub async fn bench() -> Result<Exit, CommandError> {
     let mut store = Vec::new();
     for _ in 0..STARTS {
         let start = Instant::now();
-        let database = EmbeddedDynamoDb::start().await.map_err(fixtures::EmbeddedError::from)?;
+        let database = EmbeddedDynamoDb::start().await.map_err(DynamoDbError::from)?;
         store.push(start.elapsed());
         drop(database);
     }
     bar.finish_and_clear();
+    let containers = containers::measured().await?;
     let platform = platform::baseline(run).await?;
     let mut integration = Vec::new();
     if let Some(tests) = Tests::build(run.folder()).await? {
@@ -91,6 +93,10 @@ pub async fn bench() -> Result<Exit, CommandError> {
         row(&format!("target {name} ready, keys at hand"), &mut ready, bar);
     }
     row("embedded DynamoDB ready", &mut store, "");
+    match containers {
+        Ok(mut times) => row("containers of both stores ready, once per run", &mut times, "4 s"),
+        Err(lack) => println!("containers are not measured: {lack}"),
+    }
     row("leak scan of a 1 KB response, 10,000 ids known", &mut scans(), "");
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

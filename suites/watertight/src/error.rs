@@ -7,8 +7,10 @@ use fixtures::weakness::CatalogueError;
 use fixtures::{EmbeddedError, SelectError};
 use harness::data::DataError;
 use harness::host::NoRuntime;
+use harness::reaper::ReaperError;
 use harness::run::RunError;
 use harness::stores::postgres::PostgresError;
+use harness::stores::{DynamoDbError, RemovalError};
 use reports::ReportError;
 use suites_load::{LoadError, ProfileError};
 use url::Url;
@@ -40,9 +42,18 @@ pub enum CommandError {
     /// A load profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// A cluster that a run left could not be ended.
+    /// A store.
+    #[error(transparent)]
+    DynamoDb(#[from] DynamoDbError),
+    /// The other store.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
+    /// What a run left on this machine.
+    #[error(transparent)]
+    Reaper(#[from] ReaperError),
+    /// What a run left on servers.
+    #[error(transparent)]
+    Removal(#[from] RemovalError),
     /// What was created could not be removed.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -81,6 +92,9 @@ pub enum CommandError {
         /// What the system said.
         source: io::Error,
     },
+    /// No folder for what is temporary.
+    #[error("cannot make a temporary folder: {0}; free some space or name another folder in TMPDIR")]
+    Temporary(io::Error),
     /// Ctrl-C.
     #[error("interrupted; what was created is removed, and the report shows what had been observed")]
     Interrupted,

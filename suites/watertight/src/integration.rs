@@ -9,6 +9,7 @@ use std::time::Instant;
 use fixtures::{POLICY_VARIABLE, TARGET_VARIABLE};
 use harness::leftovers::{self, Before};
 use harness::run::{RUN_VARIABLE, SEED_VARIABLE, workspace};
+use harness::stores;
 use harness::suite::{Outcome, Suite};
 use harness::verdict::{Exit, Verdict};
 use rand::RngCore as _;
@@ -74,6 +75,8 @@ pub async fn run(session: &Session, repeat: Option<u32>) -> Result<(), CommandEr
             bar.inc(1);
         });
         ended.await?;
+        // libtest has no end at which a test could give back what its target had on servers by URL.
+        stores::sweep(session.run.folder()).await?;
         let took = start.elapsed().as_secs_f64();
         let in_order = order.as_ref().map(|order| format!(", shuffle seed {}", order.0)).unwrap_or_default();
         finish(&bar, &what, &format!("{} tests, {} failed, {took:.1} s{in_order}", told.count, told.failed));

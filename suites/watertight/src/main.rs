@@ -35,8 +35,11 @@ fn main() -> ExitCode {
             return exit.into();
         }
     };
-    let exit =
-        host::handle().map_err(CommandError::from).and_then(|runtime| runtime.block_on(carry_out(arguments)));
+    let exit = host::handle().map_err(CommandError::from).and_then(|runtime| {
+        let exit = runtime.block_on(carry_out(arguments));
+        runtime.block_on(host::settled());
+        exit
+    });
     match exit {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -30,8 +30,12 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// The machine's programs: those on the PATH, otherwise the newest in a usual place, otherwise the system's package
-    /// where installing it needs no question.
+    /// The machine's programs: those on the PATH, otherwise the newest in a usual place.
+    pub(super) fn found() -> Option<Binaries> {
+        find()
+    }
+
+    /// The machine's programs, otherwise the system's package where installing it needs no question.
     pub(super) async fn at_hand() -> Result<Binaries, PostgresError> {
         if let Some(found) = find() {
             return Ok(found);

@@ -9,21 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use sqlx::postgres::PgConnectOptions;
-use sysinfo::Signal;
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, Signal, System};
 
 use super::binaries::{self, Binaries, is_root};
-use super::record::{Record, signal};
-use super::{PostgresError, warden};
+use super::{ADMIN, Place, PostgresError};
+use crate::host;
 use crate::leak::random_code;
+use crate::reaper::Quarters;
 use crate::run::Run;
 use crate::wait;
 
 const HOST: &str = "127.0.0.1";
-const ADMIN: &str = "watertight";
-/// The database there is from the beginning.
-const FIRST_DATABASE: &str = "postgres";
 /// The user the server runs as where we are root, whom it refuses.
 const SERVER_USER: &str = "postgres";
 /// How long a server may take to come up, also after a crash.
@@ -33,24 +29,18 @@ const PORTS: usize = 5;
 /// The line of postmaster.pid that says whether connections are taken.
 const STATUS_LINE: usize = 7;
 
-/// For every cluster. Many schemas are dropped at once, and each of their tables takes a lock.
-const SETTINGS: &str = "
-listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
-max_connections = 200
-max_locks_per_transaction = 1024
-shared_buffers = '64MB'
-wal_level = minimal
-max_wal_senders = 0
-jit = off
-";
+/// For every server of a run. Many schemas are dropped at once, and each of their tables takes a lock.
+pub(super) const SETTINGS: [(&str, &str); 6] = [
+    ("max_connections", "200"),
+    ("max_locks_per_transaction", "1024"),
+    ("shared_buffers", "64MB"),
+    ("wal_level", "minimal"),
+    ("max_wal_senders", "0"),
+    ("jit", "off"),
+];
 /// Where nothing has to survive a crash.
-const HASTY: &str = "
-fsync = off
-synchronous_commit = off
-full_page_writes = off
-autovacuum = off
-";
+pub(super) const HASTY: [(&str, &str); 4] =
+    [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"), ("autovacuum", "off")];
 
 /// What a cluster is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,39 +51,13 @@ pub(super) enum Kind {
     Durable,
 }
 
-/// Where a cluster lies and how it is reached.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Place {
-    folder: PathBuf,
-    port: u16,
-    password: String,
-}
-
-impl Place {
-    /// Enters this process as one of its users; whether it can be.
-    pub(super) fn join(&self, _: &Run) -> bool {
-        self.folder.join("data/postmaster.pid").exists() && warden::enter(&self.folder).is_ok()
-    }
-
-    /// How its superuser connects.
-    pub(super) fn admin(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .host(HOST)
-            .port(self.port)
-            .username(ADMIN)
-            .password(&self.password)
-            .database(FIRST_DATABASE)
-    }
-}
-
 /// A running cluster. It ends when dropped.
 #[derive(Debug)]
 pub struct Cluster {
+    folder: PathBuf,
     place: Place,
     version: String,
     binaries: Binaries,
-    known: Record,
-    record: PathBuf,
     postmaster: Child,
     /// Others go on using it when this is dropped.
     left: bool,
@@ -101,38 +65,45 @@ pub struct Cluster {
 
 impl Cluster {
     /// A cluster of a test's own, which keeps what was committed when it is killed.
-    pub async fn own(run: &Run) -> Result<Cluster, PostgresError> {
-        Cluster::start(run, Kind::Durable).await
+    pub async fn own(run: &'static Run) -> Result<Cluster, PostgresError> {
+        let binaries = Binaries::at_hand().await?;
+        // Where the run's quarters are being made there is a lock, and whoever waits for it holds up a thread.
+        let quarters = host::handle()?.spawn_blocking(|| Quarters::of(run)).await;
+        let quarters = quarters.map_err(|error| PostgresError::broken(&error))??;
+        Cluster::start(&quarters, binaries, Kind::Durable).await
     }
 
-    pub(super) async fn start(run: &Run, kind: Kind) -> Result<Cluster, PostgresError> {
-        let binaries = Binaries::at_hand().await?;
-        let folder = tempfile::Builder::new().prefix("watertight-pg-").tempdir();
-        let folder = folder.map_err(failed("create a folder in", &std::env::temp_dir()))?;
-        let record = Record::path(run, folder.path());
-        let mut known =
-            Record { folder: folder.path().to_owned(), warden: None, port: None, postmaster: None };
-        known.write(&record)?;
-        // From here on the warden removes it.
-        let folder = folder.keep();
-        known.warden = Some(warden::set(&folder, &record)?);
-        known.write(&record)?;
-        fs::set_permissions(&folder, Permissions::from_mode(0o711)).map_err(failed("open", &folder))?;
+    /// A cluster in a run's quarters, whose reaper removes it if nobody else does.
+    pub(super) async fn start(
+        quarters: &Quarters,
+        binaries: Binaries,
+        kind: Kind,
+    ) -> Result<Cluster, PostgresError> {
+        let folder = quarters.folder().join(format!("pg-{}", random_code(8)));
+        fs::create_dir(&folder).map_err(failed("create", &folder))?;
+        // Of one that does not start nothing is left but this.
+        let made = Cluster::start_in(&folder, binaries, kind).await;
+        made.inspect_err(|_| {
+            fs::remove_dir_all(&folder).ok();
+        })
+    }
+
+    async fn start_in(folder: &Path, binaries: Binaries, kind: Kind) -> Result<Cluster, PostgresError> {
+        fs::set_permissions(folder, Permissions::from_mode(0o711)).map_err(failed("open", folder))?;
         let server_user = if is_root() { Some(server_user()?) } else { None };
         let password = random_code(24);
-        init(&binaries, &folder, server_user, &password).await?;
+        init(&binaries, folder, server_user, &password).await?;
         let version = version(&binaries).await?;
         let mut tried = 0;
         loop {
             tried += 1;
-            let port = free_port().map_err(failed("find a free port for", &folder))?;
-            configure(&folder, port, kind)?;
-            match come_up(&binaries, &folder, server_user).await? {
+            let port = free_port().map_err(failed("find a free port for", folder))?;
+            configure(folder, port, kind)?;
+            match come_up(&binaries, folder, server_user).await? {
                 Ok(postmaster) => {
-                    known.port = Some(port);
-                    known.runs(&postmaster).write(&record)?;
-                    let place = Place { folder, port, password };
-                    return Ok(Cluster { place, version, binaries, known, record, postmaster, left: false });
+                    let place = Place { host: HOST.to_owned(), port, password };
+                    let folder = folder.to_owned();
+                    return Ok(Cluster { folder, place, version, binaries, postmaster, left: false });
                 }
                 Err(said) if tried == PORTS => {
                     return Err(PostgresError::Tool { what: "the server's start".to_owned(), said });
@@ -164,7 +135,7 @@ impl Cluster {
     /// Starts the server again after [`kill`](Self::kill), on the same port.
     pub async fn restart(&mut self) -> Result<(), PostgresError> {
         let server_user = if is_root() { Some(server_user()?) } else { None };
-        let (binaries, folder) = (&self.binaries, &self.place.folder);
+        let (binaries, folder) = (&self.binaries, &self.folder);
         // The processes of the one that was killed take a moment to see it, and the server waits for no one.
         let up = wait::until("the server to come back", START_LIMIT, || async {
             match come_up(binaries, folder, server_user).await {
@@ -174,13 +145,13 @@ impl Cluster {
             }
         });
         self.postmaster = up.await??;
-        self.known.runs(&self.postmaster).write(&self.record)
+        Ok(())
     }
 
-    /// Lets it run for the processes that use it; the warden ends it after the last of them.
-    pub(super) fn leave_to_its_users(mut self) -> Place {
+    /// Lets it run for the processes that use it; the reaper ends it after the last of them. Gives its folder.
+    pub(super) fn leave_to_its_users(mut self) -> PathBuf {
         self.left = true;
-        self.place.clone()
+        self.folder.clone()
     }
 }
 
@@ -190,10 +161,24 @@ impl Drop for Cluster {
             return;
         }
         signal(self.postmaster.id(), Signal::Quit);
-        // What fails here is the warden's.
+        // What fails here is the reaper's.
         self.postmaster.wait().ok();
-        fs::remove_dir_all(&self.place.folder).ok();
-        fs::remove_file(&self.record).ok();
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// Whether the cluster in a folder still runs, as far as it says so itself.
+pub(super) fn runs_in(folder: &Path) -> bool {
+    folder.join("data/postmaster.pid").exists()
+}
+
+/// Sends a signal, if there is such a process.
+fn signal(pid: u32, signal: Signal) {
+    let Ok(mut system) = System::new() else { return };
+    let pid = Pid::from_u32(pid);
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, ProcessRefreshKind::nothing());
+    if let Some(process) = system.process(pid) {
+        process.kill_with(signal);
     }
 }
 
@@ -267,8 +252,11 @@ async fn init(
 /// Writes the settings: those of the last attempt are gone.
 fn configure(folder: &Path, port: u16, kind: Kind) -> Result<(), PostgresError> {
     let path = folder.join("data/postgresql.conf");
-    let hasty = if kind == Kind::Throwaway { HASTY } else { "" };
-    fs::write(&path, format!("{SETTINGS}{hasty}port = {port}\n")).map_err(failed("write", &path))
+    let mut text = format!("listen_addresses = '{HOST}'\nport = {port}\nunix_socket_directories = ''\n");
+    for (name, value) in SETTINGS.iter().chain(if kind == Kind::Throwaway { &HASTY[..] } else { &[] }) {
+        text += &format!("{name} = '{value}'\n");
+    }
+    fs::write(&path, text).map_err(failed("write", &path))
 }
 
 async fn version(binaries: &Binaries) -> Result<String, PostgresError> {
