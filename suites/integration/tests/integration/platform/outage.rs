@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use fixtures::platform::Embedded;
+use fixtures::platform::{Embedded, Timeouts};
 use futures::future::join_all;
 use harness::client::{Answer, Call};
 use harness::stores::{Cluster, PostgresError};
@@ -38,9 +38,10 @@ fn told_to_come_again(world: &World, answer: &Answer) -> Result<(), Stop> {
     Ok(())
 }
 
-/// On a database of the story's own, which it may kill.
+/// On a database of the story's own, which it may kill; requests wait for it no longer than the story likes to.
 fn own_database() -> Setup {
-    Setup { cluster: true, ..Setup::default() }
+    let timeouts = Timeouts { acquire_ms: 500, ..Timeouts::default() };
+    Setup { cluster: true, timeouts, ..Setup::default() }
 }
 
 /// The story's own database server.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use fixtures::platform::Timeouts;
 use harness::client::Call;
 use harness::contract::SlotKind;
 use harness::stores::Session;
@@ -146,7 +147,8 @@ fn after_a_tenant_was_deleted_the_next_finds_its_own(#[context] context: Context
 
 #[rstest]
 fn after_a_statement_that_took_too_long_the_next_tenant_finds_its_own(#[context] context: Context) {
-    stage(&context, one_connection()).tell(async |world, _| {
+    let timeouts = Timeouts { lock_ms: 500, ..Timeouts::default() };
+    stage(&context, Setup { timeouts, ..one_connection() }).tell(async |world, _| {
         let [acme, globex] = two(world).await?;
         let mut held = lock(&acme, "products").await?;
         let late = acme.owner("product-create").json(json!({ "name": "late", "priceCents": 1 }));
