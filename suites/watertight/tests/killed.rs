@@ -143,6 +143,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 /// The lines that the command prints; none where there is no engine.
 fn docker(words: &[&str]) -> Vec<String> {
     let Ok(output) = Command::new("docker").args(words).output() else { return Vec::new() };
+    // Without an engine the command prints an empty line and fails.
+    if !output.status.success() {
+        return Vec::new();
+    }
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 

@@ -258,27 +258,32 @@ fn ten_additions_of_one_person_at_once_make_one_member(#[context] context: Conte
 }
 
 #[rstest]
-#[case::a_role_that_is_none(json!({ "role": "king" }))]
-#[case::another_case(json!({ "role": "Owner" }))]
-#[case::the_issuers_word(json!({ "role": "org:admin" }))]
-#[case::two_roles(json!({ "role": ["viewer", "owner"] }))]
-#[case::no_role(json!({}))]
-#[case::no_email(json!({ "email": "nobody" }))]
-#[case::an_empty_id(json!({ "userId": "" }))]
-#[case::an_id_with_a_quote(json!({ "userId": "a'b" }))]
-fn a_member_that_cannot_be_is_refused(#[context] context: Context, #[case] change: Value) {
+fn a_member_that_cannot_be_is_refused(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
         let before = stored(world, &acme).await?;
-        let newcomer = world.data.users().stranger("newcomer")?;
-        let mut body = json!({ "userId": newcomer.subject, "email": fresh_email("x"), "role": "viewer" });
-        match change.as_object().into_iter().flatten().next() {
-            Some((name, value)) => body[name] = value.clone(),
-            None => body = json!({ "userId": newcomer.subject, "email": fresh_email("x") }),
+        for (what, change) in [
+            ("A role that is none", json!({ "role": "king" })),
+            ("Another case", json!({ "role": "Owner" })),
+            ("The issuer's word", json!({ "role": "org:admin" })),
+            ("Two roles", json!({ "role": ["viewer", "owner"] })),
+            ("No role", json!({})),
+            ("No email", json!({ "email": "nobody" })),
+            ("An empty id", json!({ "userId": "" })),
+            ("An id with a quote", json!({ "userId": "a'b" })),
+        ] {
+            world.step(what);
+            let newcomer = world.data.users().stranger("newcomer")?;
+            let mut body = json!({ "userId": newcomer.subject, "email": fresh_email("x"), "role": "viewer" });
+            match change.as_object().into_iter().flatten().next() {
+                Some((name, value)) => body[name] = value.clone(),
+                None => body = json!({ "userId": newcomer.subject, "email": fresh_email("x") }),
+            }
+            let answer = acme.owner("member-add").json(body).send().await?;
+            refused(&answer, 422, "unprocessable")?;
+            world.equal("the members", stored(world, &acme).await?, before.clone())?;
         }
-        let answer = acme.owner("member-add").json(body).send().await?;
-        refused(&answer, 422, "unprocessable")?;
-        world.equal("the members", stored(world, &acme).await?, before)
+        Ok(())
     });
 }
 

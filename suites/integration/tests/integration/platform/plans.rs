@@ -165,47 +165,52 @@ fn a_trial_ends_by_itself(#[context] context: Context) {
 }
 
 #[rstest]
-#[case::an_added_feature("starter", json!({ "ai_forecasting": true, "advanced_reports": true }), (false, false))]
-#[case::one_more_than_the_plan("professional", json!({ "advanced_reports": true }), (true, false))]
-#[case::one_less_than_the_plan("professional", json!({ "ai_forecasting": false }), (false, false))]
-#[case::one_of_two_less("enterprise", json!({ "advanced_reports": false }), (true, false))]
-#[case::a_feature_that_is_none("starter", json!({ "everything": true, "*": true }), (false, false))]
-#[case::nothing("enterprise", json!({}), (true, true))]
-fn what_is_stored_beside_the_plan_takes_away_and_never_adds(
-    #[context] context: Context,
-    #[case] tier: &str,
-    #[case] features: Value,
-    #[case] expected: (bool, bool),
-) {
+fn what_is_stored_beside_the_plan_takes_away_and_never_adds(#[context] context: Context) {
     world(&context).tell(async |world| {
-        let acme = Business::open_on(world, "acme", tier).await?;
-        world.data.tenants().set_features(&acme.tenant, &features).await?;
-        let found = (has(&acme, FORECASTS).await?, has(&acme, REPORT).await?);
-        world.equal("forecasts and report", found, expected)
+        for (what, tier, features, expected) in [
+            (
+                "An added feature",
+                "starter",
+                json!({ "ai_forecasting": true, "advanced_reports": true }),
+                (false, false),
+            ),
+            ("One more than the plan", "professional", json!({ "advanced_reports": true }), (true, false)),
+            ("One less than the plan", "professional", json!({ "ai_forecasting": false }), (false, false)),
+            ("One of two less", "enterprise", json!({ "advanced_reports": false }), (true, false)),
+            ("A feature that is none", "starter", json!({ "everything": true, "*": true }), (false, false)),
+            ("Nothing", "enterprise", json!({}), (true, true)),
+        ] {
+            world.step(what);
+            let acme = Business::open_on(world, "acme", tier).await?;
+            world.data.tenants().set_features(&acme.tenant, &features).await?;
+            let found = (has(&acme, FORECASTS).await?, has(&acme, REPORT).await?);
+            world.equal("forecasts and report", found, expected)?;
+        }
+        Ok(())
     });
 }
 
 #[rstest]
-#[case::a_header("X-Features", "ai_forecasting,advanced_reports")]
-#[case::a_feature_header("X-Feature-Ai-Forecasting", "true")]
-#[case::a_plan("X-Plan", "enterprise")]
-#[case::a_tier("X-Subscription-Tier", "enterprise")]
-#[case::a_tenant("X-Tenant-ID", "00000000-0000-4000-8000-000000000000")]
-fn nothing_that_a_client_sends_opens_a_feature(
-    #[context] context: Context,
-    #[case] header: &str,
-    #[case] value: &str,
-) {
+fn nothing_that_a_client_sends_opens_a_feature(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open_on(world, "acme", "starter").await?;
-        for operation in [FORECASTS, REPORT] {
-            for query in [None, Some(("features", "ai_forecasting")), Some(("tier", "enterprise"))] {
-                let call = acme.owner(operation);
-                let call = query.into_iter().fold(call, |call, (name, value)| call.query(name, value));
-                let (request, _) = call.prepare()?;
-                let answer = request.header(header, value).send().await;
-                let status = answer.map_err(|error| Stop::error(error.to_string()))?.status();
-                world.equal(operation, status.as_u16(), 403)?;
+        for (what, header, value) in [
+            ("A header", "X-Features", "ai_forecasting,advanced_reports"),
+            ("A feature header", "X-Feature-Ai-Forecasting", "true"),
+            ("A plan", "X-Plan", "enterprise"),
+            ("A tier", "X-Subscription-Tier", "enterprise"),
+            ("A tenant", "X-Tenant-ID", "00000000-0000-4000-8000-000000000000"),
+        ] {
+            world.step(what);
+            for operation in [FORECASTS, REPORT] {
+                for query in [None, Some(("features", "ai_forecasting")), Some(("tier", "enterprise"))] {
+                    let call = acme.owner(operation);
+                    let call = query.into_iter().fold(call, |call, (name, value)| call.query(name, value));
+                    let (request, _) = call.prepare()?;
+                    let answer = request.header(header, value).send().await;
+                    let status = answer.map_err(|error| Stop::error(error.to_string()))?.status();
+                    world.equal(operation, status.as_u16(), 403)?;
+                }
             }
         }
         Ok(())
@@ -214,33 +219,42 @@ fn nothing_that_a_client_sends_opens_a_feature(
 
 /// The plan is asked for by the body of the owner's own request, and must be one there is.
 #[rstest]
-#[case::unheard_of(json!({ "tier": "platinum" }))]
-#[case::another_case(json!({ "tier": "Enterprise" }))]
-#[case::empty(json!({ "tier": "" }))]
-#[case::no_text(json!({ "tier": 3 }))]
-#[case::none(json!({}))]
-#[case::with_features(json!({ "tier": "starter", "features": { "ai_forecasting": true } }))]
-#[case::with_a_status(json!({ "tier": "starter", "status": "active" }))]
-fn a_plan_that_is_none_is_refused_and_changes_nothing(#[context] context: Context, #[case] body: Value) {
+fn a_plan_that_is_none_is_refused_and_changes_nothing(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open_on(world, "acme", "professional").await?;
-        refused(&acme.owner("subscription-set").json(body).send().await?, 422, "unprocessable")?;
-        world.equal("forecasts", has(&acme, FORECASTS).await?, true)?;
-        world.equal("report", has(&acme, REPORT).await?, false)
+        for (what, body) in [
+            ("Unheard of", json!({ "tier": "platinum" })),
+            ("Another case", json!({ "tier": "Enterprise" })),
+            ("Empty", json!({ "tier": "" })),
+            ("No text", json!({ "tier": 3 })),
+            ("None", json!({})),
+            ("With features", json!({ "tier": "starter", "features": { "ai_forecasting": true } })),
+            ("With a status", json!({ "tier": "starter", "status": "active" })),
+        ] {
+            world.step(what);
+            refused(&acme.owner("subscription-set").json(body).send().await?, 422, "unprocessable")?;
+            world.equal("forecasts", has(&acme, FORECASTS).await?, true)?;
+            world.equal("report", has(&acme, REPORT).await?, false)?;
+        }
+        Ok(())
     });
 }
 
 #[rstest]
-#[case::unheard_of(json!({ "status": "past_due" }))]
-#[case::another_case(json!({ "status": "Active" }))]
-#[case::a_trial_that_ends_at_no_time(json!({ "status": "trial", "trialEndsAt": "tomorrow" }))]
-#[case::none(json!({}))]
-fn a_standing_that_is_none_is_refused_and_changes_nothing(#[context] context: Context, #[case] body: Value) {
+fn a_standing_that_is_none_is_refused_and_changes_nothing(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
-        let answer = acme.platform("tenant-status-set")?.json(body).send().await?;
-        refused(&answer, 422, "unprocessable")?;
-        acme.owner("product-list").gives(200).await?;
+        for (what, body) in [
+            ("Unheard of", json!({ "status": "past_due" })),
+            ("Another case", json!({ "status": "Active" })),
+            ("A trial that ends at no time", json!({ "status": "trial", "trialEndsAt": "tomorrow" })),
+            ("None", json!({})),
+        ] {
+            world.step(what);
+            let answer = acme.platform("tenant-status-set")?.json(body).send().await?;
+            refused(&answer, 422, "unprocessable")?;
+            acme.owner("product-list").gives(200).await?;
+        }
         Ok(())
     });
 }

@@ -144,49 +144,51 @@ enum Told {
 }
 
 #[rstest]
-#[case::nothing(Told::Nothing)]
-#[case::the_tenants_id(Told::TheTenant)]
-#[case::the_id_with_a_seal_that_is_none(Told::TheTenantWithASealThatIsNone)]
-#[case::the_id_with_the_organisations_seal(Told::TheSealOfTheOrganisation)]
-#[case::another_tenant(Told::TheSealOfAnotherTenant)]
-fn no_row_of_a_tenant_is_seen_by_a_connection_that_was_told(#[context] context: Context, #[case] told: Told) {
+fn no_row_of_a_tenant_is_seen_by_a_connection_that_was_told(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = furnished(world, "acme").await?;
         let globex = furnished(world, "globex").await?;
         let schema = schema(&acme).await?;
-        let mut session = as_application(world).await?;
-        let tenants = world.data.tenants();
-        let setting = match told {
-            Told::Nothing => None,
-            Told::TheTenant => Some(acme.id.clone()),
-            Told::TheTenantWithASealThatIsNone => Some(format!("{}.{}", acme.id, "0".repeat(64))),
-            Told::TheSealOfTheOrganisation => {
-                let sealed = tenants.seal("org", &acme.id).await?;
-                Some(sealed)
+        for (what, told) in [
+            ("Nothing", Told::Nothing),
+            ("The tenant's id", Told::TheTenant),
+            ("The id with a seal that is none", Told::TheTenantWithASealThatIsNone),
+            ("The id with the organisation's seal", Told::TheSealOfTheOrganisation),
+            ("Another tenant", Told::TheSealOfAnotherTenant),
+        ] {
+            world.step(what);
+            let mut session = as_application(world).await?;
+            let tenants = world.data.tenants();
+            let setting = match told {
+                Told::Nothing => None,
+                Told::TheTenant => Some(acme.id.clone()),
+                Told::TheTenantWithASealThatIsNone => Some(format!("{}.{}", acme.id, "0".repeat(64))),
+                Told::TheSealOfTheOrganisation => Some(tenants.seal("org", &acme.id).await?),
+                Told::TheSealOfAnotherTenant => Some(tenants.seal("tenant", &globex.id).await?),
+            };
+            if let Some(setting) = &setting {
+                session.run(&format!("SET app.tenant = '{setting}'")).await?;
             }
-            Told::TheSealOfAnotherTenant => Some(tenants.seal("tenant", &globex.id).await?),
-        };
-        if let Some(setting) = &setting {
-            session.run(&format!("SET app.tenant = '{setting}'")).await?;
-        }
-        session.run(&format!("SET search_path = \"{schema}\"")).await?;
-        for table in TABLES {
-            world.equal(table, count(&mut session, table).await?, 0)?;
-        }
-        denied(
-            &mut session,
-            "INSERT INTO products (id, name, price_cents) VALUES (gen_random_uuid(), 'smuggled', 1)",
-        )
-        .await?;
-        session.run("UPDATE products SET name = 'changed'").await?;
-        let names: Vec<Value> = acme.rows("products").await?.iter().map(|row| row["name"].clone()).collect();
-        world.equal("the products", names, vec![json!("anvil")])?;
+            session.run(&format!("SET search_path = \"{schema}\"")).await?;
+            for table in TABLES {
+                world.equal(table, count(&mut session, table).await?, 0)?;
+            }
+            denied(
+                &mut session,
+                "INSERT INTO products (id, name, price_cents) VALUES (gen_random_uuid(), 'smuggled', 1)",
+            )
+            .await?;
+            session.run("UPDATE products SET name = 'changed'").await?;
+            let names: Vec<Value> =
+                acme.rows("products").await?.iter().map(|row| row["name"].clone()).collect();
+            world.equal("the products", names, vec![json!("anvil")])?;
 
-        world.step("Rightly sealed, they are seen, so there was something not to see");
-        let sealed = tenants.seal("tenant", &acme.id).await?;
-        session.run(&format!("SET app.tenant = '{sealed}'")).await?;
-        for table in TABLES {
-            world.must(count(&mut session, table).await? > 0, format!("rows in {table}"))?;
+            world.step("Rightly sealed, they are seen, so there was something not to see");
+            let sealed = tenants.seal("tenant", &acme.id).await?;
+            session.run(&format!("SET app.tenant = '{sealed}'")).await?;
+            for table in TABLES {
+                world.must(count(&mut session, table).await? > 0, format!("rows in {table}"))?;
+            }
         }
         Ok(())
     });
@@ -217,37 +219,7 @@ fn what_all_tenants_share_shows_nothing_to_a_connection_without_a_seal(#[context
 }
 
 #[rstest]
-#[case::reading_the_key("SELECT * FROM platform.seal")]
-#[case::reading_the_passwords("SELECT * FROM platform.application")]
-#[case::becoming_the_owner("SET ROLE {owner}")]
-#[case::having_signed_in_as_the_owner("SET SESSION AUTHORIZATION {owner}")]
-#[case::looking_past_row_level_security("SET row_security = off; SELECT count(*) FROM {schema}.products")]
-#[case::disabling_row_level_security("ALTER TABLE {schema}.products DISABLE ROW LEVEL SECURITY")]
-#[case::dropping_the_policy("DROP POLICY of_the_tenant ON {schema}.products")]
-#[case::adding_a_policy("CREATE POLICY mine ON {schema}.products USING (true)")]
-#[case::emptying_a_table("TRUNCATE {schema}.sales")]
-#[case::dropping_a_table("DROP TABLE {schema}.sales")]
-#[case::dropping_a_schema("DROP SCHEMA {schema} CASCADE")]
-#[case::making_a_schema("CREATE SCHEMA mine")]
-#[case::making_a_table_for_all("CREATE TABLE public.mine (id int)")]
-#[case::making_a_table_of_the_tenants("CREATE TABLE {schema}.mine (id int)")]
-#[case::making_a_temporary_table("CREATE TEMPORARY TABLE products (id int)")]
-#[case::replacing_the_seal(
-    "CREATE OR REPLACE FUNCTION platform.sealed(setting text) RETURNS text LANGUAGE sql AS 'SELECT 1::text'"
-)]
-#[case::changing_the_log("UPDATE {schema}.audit SET actor = 'nobody'")]
-#[case::shortening_the_log("DELETE FROM {schema}.audit")]
-#[case::making_a_role("CREATE ROLE mine")]
-#[case::making_more_of_itself("ALTER ROLE {role} BYPASSRLS")]
-#[case::giving_itself_rights("GRANT ALL ON {schema}.audit TO {role}; DELETE FROM {schema}.audit")]
-#[case::making_a_tenant_for_nobody(
-    "SELECT platform.create_tenant(gen_random_uuid(), 'tenant_mine', 'x', 'mine', 'starter')"
-)]
-#[case::laying_out_a_schema("SELECT platform.lay_out(gen_random_uuid(), 'tenant_mine')")]
-#[case::choosing_the_plan_of_all("UPDATE public.plans SET features = '{ai_forecasting}'")]
-#[case::reading_files("SELECT pg_read_file('postgresql.conf')")]
-#[case::running_programs("COPY (SELECT 1) TO PROGRAM 'true'")]
-fn what_the_application_role_may_not_do(#[context] context: Context, #[case] statement: &str) {
+fn what_the_application_role_may_not_do(#[context] context: Context) {
     world(&context).tell(async |world| {
         const OWNER: &str = "
             SELECT quote_ident(pg_get_userbyid(c.relowner)::text) AS owner FROM pg_class c
@@ -256,14 +228,56 @@ fn what_the_application_role_may_not_do(#[context] context: Context, #[case] sta
         let (role, _) = application(world).await?;
         let owner = world.database()?.rows(OWNER, &[]).await?;
         let owner = owner.first().and_then(|row| row["owner"].as_str()).unwrap_or_default().to_owned();
-        let mut session = as_application(world).await?;
+        let schema = format!("\"{}\"", schema(&acme).await?);
         // Even while it rightly works for this tenant.
         let sealed = world.data.tenants().seal("tenant", &acme.id).await?;
-        session.run(&format!("SET app.tenant = '{sealed}'")).await?;
-        let schema = format!("\"{}\"", schema(&acme).await?);
-        let statement =
-            statement.replace("{schema}", &schema).replace("{owner}", &owner).replace("{role}", &role);
-        denied(&mut session, &statement).await
+        for (what, statement) in [
+            ("Reading the key", "SELECT * FROM platform.seal"),
+            ("Reading the passwords", "SELECT * FROM platform.application"),
+            ("Becoming the owner", "SET ROLE {owner}"),
+            ("Having signed in as the owner", "SET SESSION AUTHORIZATION {owner}"),
+            (
+                "Looking past row level security",
+                "SET row_security = off; SELECT count(*) FROM {schema}.products",
+            ),
+            ("Disabling row level security", "ALTER TABLE {schema}.products DISABLE ROW LEVEL SECURITY"),
+            ("Dropping the policy", "DROP POLICY of_the_tenant ON {schema}.products"),
+            ("Adding a policy", "CREATE POLICY mine ON {schema}.products USING (true)"),
+            ("Emptying a table", "TRUNCATE {schema}.sales"),
+            ("Dropping a table", "DROP TABLE {schema}.sales"),
+            ("Dropping a schema", "DROP SCHEMA {schema} CASCADE"),
+            ("Making a schema", "CREATE SCHEMA mine"),
+            ("Making a table for all", "CREATE TABLE public.mine (id int)"),
+            ("Making a table of the tenant's", "CREATE TABLE {schema}.mine (id int)"),
+            ("Making a temporary table", "CREATE TEMPORARY TABLE products (id int)"),
+            (
+                "Replacing the seal",
+                "CREATE OR REPLACE FUNCTION platform.sealed(setting text) RETURNS text
+                LANGUAGE sql AS 'SELECT 1::text'",
+            ),
+            ("Changing the log", "UPDATE {schema}.audit SET actor = 'nobody'"),
+            ("Shortening the log", "DELETE FROM {schema}.audit"),
+            ("Making a role", "CREATE ROLE mine"),
+            ("Making more of itself", "ALTER ROLE {role} BYPASSRLS"),
+            ("Giving itself rights", "GRANT ALL ON {schema}.audit TO {role}; DELETE FROM {schema}.audit"),
+            (
+                "Making a tenant for nobody",
+                "SELECT platform.create_tenant(gen_random_uuid(), 'tenant_mine',
+                'x', 'mine', 'starter')",
+            ),
+            ("Laying out a schema", "SELECT platform.lay_out(gen_random_uuid(), 'tenant_mine')"),
+            ("Choosing the plan of all", "UPDATE public.plans SET features = '{ai_forecasting}'"),
+            ("Reading files", "SELECT pg_read_file('postgresql.conf')"),
+            ("Running programs", "COPY (SELECT 1) TO PROGRAM 'true'"),
+        ] {
+            world.step(what);
+            let mut session = as_application(world).await?;
+            session.run(&format!("SET app.tenant = '{sealed}'")).await?;
+            let statement =
+                statement.replace("{schema}", &schema).replace("{owner}", &owner).replace("{role}", &role);
+            denied(&mut session, &statement).await?;
+        }
+        Ok(())
     });
 }
 
