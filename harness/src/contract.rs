@@ -2,9 +2,12 @@
 //!
 //! docs/contract.md is the notation for people; this module reads it from an OpenAPI document.
 
+mod binding;
 mod conformance;
 mod openapi;
+mod presence;
 mod slot;
+mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,8 +15,11 @@ use std::fmt;
 use reqwest::Method;
 use serde_json::Value;
 
+pub use binding::Binding;
+pub(crate) use binding::{bound, permission_of_roles, problems};
 pub use conformance::{Conformance, Nonconformity};
 pub use openapi::ContractError;
+pub(crate) use presence::miss_absent;
 pub use slot::{Place, Slot, SlotKind};
 
 /// What an operation does to what it names.
@@ -112,6 +118,12 @@ pub struct Operation {
     pub body: Option<Value>,
     /// The statuses the document promises.
     pub statuses: BTreeSet<u16>,
+    /// Statuses that refuse here, besides those of the target.
+    pub denied: BTreeSet<u16>,
+    /// Operations that the caller sends first, as the rest of the request wants it.
+    pub setup: Vec<String>,
+    /// Headers that are the same in every request.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Operation {
@@ -175,6 +187,8 @@ pub struct Contract {
     operations: BTreeMap<String, Operation>,
     /// Routes that cannot be attacked because they do not say what they are. Each fails the run.
     pub unannotated: Vec<Unannotated>,
+    /// Operations that the target file binds and the target does not serve.
+    pub absent: Vec<Operation>,
 }
 
 impl Contract {
@@ -186,6 +200,11 @@ impl Contract {
     /// An operation by its name.
     pub fn get(&self, name: &str) -> Option<&Operation> {
         self.operations.get(name)
+    }
+
+    /// Takes out what the target turned out not to serve.
+    pub(crate) fn miss(&mut self, name: &str) {
+        self.absent.extend(self.operations.remove(name));
     }
 
     /// How many operations there are.

@@ -14,12 +14,14 @@ mod teams;
 mod tenants;
 mod users;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::client::{Answer, Api, Call, CallError, Unexpected};
 use crate::contract::{Place, SlotKind};
 use crate::identity::Principal;
+use crate::identity::login::LoginError;
 use crate::leak::{Canary, TenantKey, random_code};
 use crate::run::RunError;
 use crate::stores::{ArchiveError, Database, Store, StoreError, Table};
@@ -52,6 +54,26 @@ pub enum DataError {
     /// The call itself.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// Nobody can sign in.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The answer has no id where the contract says.
+    #[error(
+        "operations.{operation}.creates.{kind} in {file} is '{pointer}', and the answer has nothing there; it has \
+         something at {found}: name one of these"
+    )]
+    Pointer {
+        /// The operation.
+        operation: String,
+        /// What it creates.
+        kind: SlotKind,
+        /// The target file.
+        file: String,
+        /// What stands there.
+        pointer: String,
+        /// Where the answer has something.
+        found: String,
+    },
     /// The answer.
     #[error("cannot set the scene: {0}")]
     Unexpected(#[from] Unexpected),
@@ -119,6 +141,16 @@ pub struct Data {
     api: Api,
     ledger: Ledger,
     made: Mutex<Vec<Made>>,
+    people: Mutex<People>,
+}
+
+/// What is known of the people who were made.
+#[derive(Debug, Default)]
+struct People {
+    /// Who founded an organisation, by its id.
+    founders: BTreeMap<String, Principal>,
+    /// The id of a membership, by organisation and person.
+    memberships: BTreeMap<(String, String), String>,
 }
 
 /// Something that was created and not yet removed.
@@ -134,7 +166,7 @@ impl Data {
     /// Managers that send through `api`. `owner` names the test in the ledger.
     pub fn new(system: Arc<System>, api: Api, owner: &str) -> Data {
         let ledger = Ledger::new(system.run, owner, &system.target);
-        Data { system, api, ledger, made: Mutex::default() }
+        Data { system, api, ledger, made: Mutex::default(), people: Mutex::default() }
     }
 
     /// Organisations.
@@ -190,6 +222,58 @@ impl Data {
         self.system.platform_admin().ok_or(DataError::Lacks(Capability::Mint))
     }
 
+    /// Who administers an organisation from outside its stories: whoever founded it, or the platform's administrator.
+    fn administrator_of(&self, org: &str) -> Result<Principal, DataError> {
+        let founder = self.people().founders.get(org).cloned();
+        founder.map_or_else(|| self.platform_admin(), Ok)
+    }
+
+    fn people(&self) -> MutexGuard<'_, People> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id of somebody's membership of an organisation, where the target gave it one.
+    pub fn membership(&self, org: &str, person: &str) -> Result<String, DataError> {
+        let id = self.people().memberships.get(&(org.to_owned(), person.to_owned())).cloned();
+        id.ok_or(DataError::Absent(SlotKind::Membership))
+    }
+
+    /// Remembers the membership that an answer tells the id of.
+    fn learn_membership(
+        &self,
+        tenant: &TenantKey,
+        org: &str,
+        person: &str,
+        operation: &str,
+        answer: &Answer,
+    ) -> Result<(), DataError> {
+        let creates = self.system.contract.get(operation).and_then(|of| of.created(SlotKind::Membership));
+        if creates.is_none() {
+            return Ok(());
+        }
+        let id = self.created_id(operation, SlotKind::Membership, answer)?;
+        self.system.leaks.learn(tenant, SlotKind::Membership.as_str(), &id);
+        self.people().memberships.insert((org.to_owned(), person.to_owned()), id);
+        Ok(())
+    }
+
+    /// The id of what an operation created, where the contract says that the answer has it.
+    fn created_id(&self, operation: &str, kind: SlotKind, answer: &Answer) -> Result<String, DataError> {
+        let pointer = self.system.contract.get(operation).and_then(|operation| operation.created(kind));
+        let pointer = pointer.unwrap_or("/id");
+        let target = &self.system.target;
+        if !target.operations.contains_key(operation) {
+            return Ok(answer.text_at(pointer)?);
+        }
+        answer.text_at(pointer).map_err(|_| DataError::Pointer {
+            operation: operation.to_owned(),
+            kind,
+            file: target.file_name(),
+            pointer: pointer.to_owned(),
+            found: answer.texts().join(", "),
+        })
+    }
+
     fn store(&self) -> Result<&Store, DataError> {
         self.system.store.as_ref().ok_or(DataError::Lacks(Capability::Store))
     }
@@ -214,9 +298,8 @@ impl Data {
         operation: &str,
     ) -> Result<(String, Answer), DataError> {
         let entry = self.ledger.creating(kind, tenant, org)?;
-        let answer = call.send().await?.expect(201)?;
-        let pointer = self.system.contract.get(operation).and_then(|operation| operation.created(kind));
-        let id = answer.text_at(pointer.unwrap_or("/id"))?;
+        let answer = call.send().await?.success()?;
+        let id = self.created_id(operation, kind, &answer)?;
         self.created(entry, tenant, org, kind, &id)?;
         Ok((id, answer))
     }
@@ -271,7 +354,11 @@ impl Data {
         let made_of = |kind: SlotKind| made.iter().filter(move |made| made.kind == kind);
         let ids = |kind: SlotKind| -> Vec<&str> { made_of(kind).map(|made| made.id.as_str()).collect() };
         let users = made_of(SlotKind::User).map(|made| (made.org.clone(), made.id.clone()));
-        cleanup::remove(&self.system, &ids(SlotKind::Org), &users.collect::<Vec<_>>()).await?;
+        let founders = self.people().founders.clone();
+        cleanup::by_founders(&self.system, &founders).await?;
+        let orgs = ids(SlotKind::Org);
+        let orgs: Vec<&str> = orgs.into_iter().filter(|org| !founders.contains_key(*org)).collect();
+        cleanup::remove(&self.system, &orgs, &users.collect::<Vec<_>>()).await?;
         cleanup::remove_permissions(&self.system, &ids(SlotKind::Permission)).await?;
         for made in made.iter().rev() {
             self.ledger.removed(made.entry)?;

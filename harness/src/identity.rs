@@ -3,6 +3,7 @@
 pub mod forge;
 mod jwks;
 mod keys;
+pub mod login;
 mod principal;
 mod token;
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{Api, ClientError, Connection, Coverage, http_client};
-use crate::contract::{Conformance, Contract, ContractError, Effect, Operation};
+use crate::contract::{Conformance, Contract, ContractError, Effect, Operation, bound, miss_absent};
+use crate::data::fresh_email;
+use crate::identity::login::{self, LoginError};
 use crate::identity::{Issuer, JwksServer, KeyError, Keys, Principal};
 use crate::leak::{Entitlement, LeakDetector};
 use crate::run::{Run, SharedError};
@@ -52,8 +54,32 @@ pub enum SystemError {
     #[error(transparent)]
     Contract(#[from] ContractError),
     /// The contract has no operations: every coverage figure would be of nothing.
-    #[error("the OpenAPI document at {0} has no operation that can be attacked: nothing would be tested")]
-    NoOperations(Url),
+    #[error("{0} has no operation that can be attacked: nothing would be tested")]
+    NoOperations(String),
+    /// What the file binds does not fit what the target says of itself.
+    #[error("{file} binds operations that cannot be sent:\n  {}", .problems.join("\n  "))]
+    Binding {
+        /// The target file.
+        file: String,
+        /// Each with its key, what was expected and what to do.
+        problems: Vec<String>,
+    },
+    /// Nobody can sign in.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The target serves nothing of what the file binds.
+    #[error(
+        "the target '{target}' serves none of the {bound} operations that {file} binds: all of them answer like a path \
+         that nobody has; check the path of base_url"
+    )]
+    Elsewhere {
+        /// The target's name.
+        target: String,
+        /// How many are bound.
+        bound: usize,
+        /// The target file.
+        file: String,
+    },
     /// The keys the target fetches are not those the harness signs with.
     #[error("the JWKS at {url}: {what}; the target fetches its keys there, so every token would be refused")]
     Jwks {
@@ -122,7 +148,7 @@ impl StandIns {
                 let url = issuer.clone().unwrap_or_else(|| jwks.base());
                 (Some(Issuer { url, style: *style, client_id: client_id.clone(), keys }), Some(jwks))
             }
-            None => (None, None),
+            Some(Identity::Login(_)) | None => (None, None),
         };
         let mail = match mail {
             Some(address) => {
@@ -176,10 +202,23 @@ impl System {
     /// Connects to a running target.
     pub async fn open(run: &'static Run, target: Target, stand_ins: StandIns) -> Result<System, SystemError> {
         let http = http_client(&target)?;
-        let (url, document) = fetch_document(&http, &target).await?;
-        let contract = Contract::from_openapi(&document)?;
+        let (source, document) = match &target.openapi {
+            Some(path) => {
+                let (url, document) = fetch_document(&http, &target, path).await?;
+                (format!("the OpenAPI document at {url}"), document)
+            }
+            None => (target.file_name(), of_bindings(&target)),
+        };
+        let document = bound(document, &target.operations, &target.vocabulary.roles)
+            .map_err(|problems| SystemError::Binding { file: target.file_name(), problems })?;
+        let mut contract = Contract::from_openapi(&document)?;
         if contract.is_empty() && contract.unannotated.is_empty() {
-            return Err(SystemError::NoOperations(url));
+            return Err(SystemError::NoOperations(source));
+        }
+        miss_absent(&mut contract, &target, &http).await.map_err(|error| unreachable(&target, &error))?;
+        if contract.is_empty() && contract.unannotated.is_empty() {
+            let (target, bound, file) = (target.name.clone(), contract.absent.len(), target.file_name());
+            return Err(SystemError::Elsewhere { target, bound, file });
         }
         if let (Some(Identity::Mint { jwks_url, .. }), Some(jwks), Some(issuer)) =
             (&target.identity, &stand_ins.jwks, &stand_ins.issuer)
@@ -228,7 +267,12 @@ impl System {
 
     /// Waits until the target accepts a token. A service that has cached the keys of an earlier run looks for
     /// new ones at its own pace.
+    ///
+    /// Where the target signs, somebody signs up and in.
     pub async fn sign_in(&self) -> Result<(), SystemError> {
+        if let Some(login) = self.target.login().filter(|_| !self.target.read_only) {
+            login::sign_up(&self.api("sign-in"), login, "first", &fresh_email("first")).await?;
+        }
         let harmless = |operation: &&Operation| {
             let nothing_to_fill = operation.slots.iter().all(|slot| slot.optional);
             operation.effect == Effect::Read && operation.needs_token() && nothing_to_fill
@@ -269,9 +313,26 @@ fn platform_admin(target: &Target, stand_ins: &StandIns) -> Option<Principal> {
     Some(Principal::minted("platform-admin", issuer, platform_admin, &email, Entitlement::All))
 }
 
-async fn fetch_document(http: &reqwest::Client, target: &Target) -> Result<(Url, Value), SystemError> {
+/// The document of a target that publishes none: it is called what the target is called.
+fn of_bindings(target: &Target) -> Value {
+    json!({ "openapi": "3.1.0", "info": { "title": target.name }, "paths": {} })
+}
+
+fn unreachable(target: &Target, error: &reqwest::Error) -> SystemError {
+    SystemError::Unreachable {
+        target: target.name.clone(),
+        url: target.base_url.clone(),
+        why: innermost(error),
+    }
+}
+
+async fn fetch_document(
+    http: &reqwest::Client,
+    target: &Target,
+    path: &str,
+) -> Result<(Url, Value), SystemError> {
     let mut url = target.base_url.clone();
-    url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), target.openapi));
+    url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
     let unreachable = |error: reqwest::Error| SystemError::Unreachable {
         target: target.name.clone(),
         url: url.clone(),

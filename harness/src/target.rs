@@ -24,6 +24,8 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::contract::{Binding, permission_of_roles};
+
 pub use file::TargetError;
 pub use secret::Secret;
 
@@ -131,6 +133,66 @@ pub enum Identity {
         /// `sub` of the user the target knows as platform administrator.
         platform_admin: String,
     },
+    /// The target signs: people sign up and sign in by operations of the contract.
+    Login(Login),
+}
+
+/// How people sign up and sign in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The operation that makes a person the target did not know; fills `email`, `password` and `text`.
+    pub sign_up: String,
+    /// The operation that signs a person in, where signing up does not.
+    #[serde(default)]
+    pub sign_in: Option<String>,
+    /// Where the answer has the credential: a JSON pointer, `header:NAME` or `cookie:NAME`.
+    pub credential: String,
+    /// The header that carries it from then on, `{}` for the credential; a cookie goes back as one unless this is said.
+    #[serde(default)]
+    pub send: Option<String>,
+    /// Where the answer has the person's id: a JSON pointer.
+    pub user: String,
+}
+
+impl Login {
+    /// Name and value of the header that carries a credential; `{}` stands for it.
+    pub fn header(&self) -> (String, String) {
+        let said = self.send.as_deref().and_then(|send| send.split_once(':'));
+        match (said, self.credential.strip_prefix("cookie:")) {
+            (Some((name, value)), _) => (name.trim().to_ascii_lowercase(), value.trim().to_owned()),
+            (None, Some(cookie)) => ("cookie".to_owned(), format!("{cookie}={{}}")),
+            (None, None) => ("authorization".to_owned(), "Bearer {}".to_owned()),
+        }
+    }
+}
+
+/// How people get into organisations where no single operation of an administrator does it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Provision {
+    /// The operations that make a person a member, in this order.
+    pub member: Vec<Step>,
+}
+
+/// One operation on the way into an organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The operation.
+    pub call: String,
+    /// Who sends it.
+    pub by: Sender,
+}
+
+/// Who sends a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sender {
+    /// Whoever founded the organisation, or the platform's administrator where that founds them.
+    Administrator,
+    /// The person who is to get in.
+    Person,
 }
 
 /// The store behind the target, for stored-state checks.
@@ -206,12 +268,14 @@ pub struct Vocabulary {
     pub admin_role: String,
     /// The plan that includes every feature, where plans decide.
     pub plan: Option<String>,
+    /// The predefined roles of an organisation, from the one that may do everything downwards.
+    pub roles: Vec<String>,
 }
 
 impl Default for Vocabulary {
     /// What access-service says.
     fn default() -> Self {
-        Vocabulary { admin_role: "ORG_ADMIN".to_owned(), plan: None }
+        Vocabulary { admin_role: "ORG_ADMIN".to_owned(), plan: None, roles: Vec::new() }
     }
 }
 
@@ -238,8 +302,14 @@ pub struct Target {
     pub name: String,
     /// Where it answers. Requests go to this host and no other.
     pub base_url: Url,
-    /// The path of its OpenAPI document.
-    pub openapi: String,
+    /// The file it was read from.
+    pub file: Option<PathBuf>,
+    /// The path of its OpenAPI document; none where the file binds every operation.
+    pub openapi: Option<String>,
+    /// Operations that the file binds, by name.
+    pub operations: BTreeMap<String, Binding>,
+    /// How people get into organisations.
+    pub provision: Provision,
     /// What it can do.
     pub capabilities: BTreeSet<Capability>,
     /// Which statuses refuse.
@@ -282,7 +352,10 @@ impl Target {
         Target {
             name: name.to_owned(),
             base_url,
-            openapi: "/openapi.json".to_owned(),
+            file: None,
+            openapi: Some("/openapi.json".to_owned()),
+            operations: BTreeMap::new(),
+            provision: Provision::default(),
             capabilities: BTreeSet::new(),
             denials: Denials::default(),
             embedded: false,
@@ -300,6 +373,28 @@ impl Target {
             lambda: None,
             internal: None,
             stores: Vec::new(),
+        }
+    }
+
+    /// The file it was read from, for messages.
+    pub fn file_name(&self) -> String {
+        self.file.as_ref().map_or_else(|| "the target".to_owned(), |file| file.display().to_string())
+    }
+
+    /// The predefined roles that the file names, from the highest, and what each may: whatever operations say so.
+    pub fn roles(&self) -> Vec<(String, Vec<String>)> {
+        let permissions = |role: &String| {
+            let named = self.operations.iter().filter(|(_, binding)| binding.roles.contains(role));
+            named.map(|(operation, _)| permission_of_roles(operation)).collect()
+        };
+        self.vocabulary.roles.iter().map(|role| (role.clone(), permissions(role))).collect()
+    }
+
+    /// How people sign up and in, where the target signs.
+    pub fn login(&self) -> Option<&Login> {
+        match &self.identity {
+            Some(Identity::Login(login)) => Some(login),
+            _ => None,
         }
     }
 

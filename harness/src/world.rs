@@ -25,6 +25,7 @@ use crate::data::{Data, DataError};
 use crate::events::InvokeError;
 use crate::host;
 use crate::identity::KeyError;
+use crate::identity::login::LoginError;
 use crate::leftovers::{self, Before};
 use crate::record::Step;
 use crate::run::RunError;
@@ -93,7 +94,7 @@ impl From<InvokeError> for Stop {
 impl From<DataError> for Stop {
     fn from(error: DataError) -> Stop {
         match error {
-            DataError::Call(error) => error.into(),
+            DataError::Call(error) | DataError::Login(LoginError::Call(error)) => error.into(),
             DataError::Lacks(_) | DataError::OtherStore(_) | DataError::Absent(_) => {
                 Stop::skip(error.to_string())
             }

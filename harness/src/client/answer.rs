@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::exchange::Exchange;
 
+/// So many places are enough for whoever looks for the right one.
+const MOST_PLACES: usize = 24;
+
 /// A response, already recorded and found free of leaks.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -33,6 +36,14 @@ impl Answer {
         Err(self.unexpected(&status.to_string(), &self.status.to_string()))
     }
 
+    /// The answer itself if it is a success, of whatever kind.
+    pub fn success(self) -> Result<Answer, Unexpected> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        Err(self.unexpected("2xx", &self.status.to_string()))
+    }
+
     /// The body as JSON; `null` when it is none.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
@@ -49,7 +60,49 @@ impl Answer {
     pub fn text_at(&self, pointer: &str) -> Result<String, Unexpected> {
         match self.json().pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
+            // An id may well be a number.
+            Some(Value::Number(number)) => Ok(number.to_string()),
             other => Err(self.unexpected(&format!("a string at {pointer}"), &format!("{other:?}"))),
+        }
+    }
+
+    /// Where in the body a text or a number stands, by JSON pointer, what is nearest to the root first.
+    pub fn texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut level = vec![(String::new(), self.json())];
+        while !level.is_empty() && texts.len() < MOST_PLACES {
+            let mut next = Vec::new();
+            for (at, value) in level {
+                match value {
+                    Value::String(_) | Value::Number(_) => texts.push(at),
+                    Value::Object(members) => {
+                        next.extend(members.into_iter().map(|(name, value)| (format!("{at}/{name}"), value)));
+                    }
+                    // The others are like the first.
+                    Value::Array(items) => {
+                        next.extend(items.into_iter().take(1).map(|item| (format!("{at}/0"), item)));
+                    }
+                    Value::Null | Value::Bool(_) => {}
+                }
+            }
+            level = next;
+        }
+        texts.truncate(MOST_PLACES);
+        texts
+    }
+
+    /// The items of a list: the body itself, or the first array among its members.
+    pub fn items(&self) -> Result<Vec<Value>, Unexpected> {
+        match self.json() {
+            Value::Array(items) => Ok(items),
+            Value::Object(members) => {
+                let list = members.into_iter().find_map(|(_, member)| match member {
+                    Value::Array(items) => Some(items),
+                    _ => None,
+                });
+                list.ok_or_else(|| self.unexpected("a list", "none"))
+            }
+            _ => Err(self.unexpected("a list", "none")),
         }
     }
 

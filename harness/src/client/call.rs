@@ -11,6 +11,9 @@ use crate::exchange::Class;
 use crate::identity::{Credential, Principal};
 use crate::leak::Entitlement;
 
+/// The id of whoever has none.
+const NOBODY: &str = "nobody";
+
 /// One call in the making.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before .send()"]
@@ -130,9 +133,19 @@ impl Call {
         self
     }
 
-    /// Sends the call. An answer of any status is an answer; a response with another tenant's data is an
-    /// error, and a finding even if the error is dropped.
+    /// Sends the call, after whatever the operation wants sent first. An answer of any status is an answer; a
+    /// response with another tenant's data is an error, and a finding even if the error is dropped.
     pub async fn send(self) -> Result<Answer, CallError> {
+        let setup = self.api.contract().get(&self.operation).map(|operation| operation.setup.clone());
+        for operation in setup.unwrap_or_default() {
+            let values = Values { body: None, raw_body: None, ..self.values.clone() };
+            // Its answer is the target's affair: what is asked for after it shows whether it worked.
+            Call { operation, values, ..self.clone() }.send_alone().await?;
+        }
+        self.send_alone().await
+    }
+
+    async fn send_alone(self) -> Result<Answer, CallError> {
         let api = self.api.clone();
         let (builder, pending) = self.prepare()?;
         let start = Instant::now();
@@ -165,7 +178,9 @@ impl Call {
 
     /// Builds the request and counts it as sent, for a sender with a clock of its own: who sends it searches
     /// the response with [`Pending::leak`] and records what is worth keeping.
-    pub fn prepare(self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
+    pub fn prepare(mut self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
+        let caller = if self.principal.subject.is_empty() { NOBODY } else { &self.principal.subject };
+        self.values.by_kind.entry(SlotKind::Caller).or_insert_with(|| caller.to_owned());
         let inner = &self.api.inner;
         let target = &inner.connection.target;
         let operation = inner.connection.contract.get(&self.operation).ok_or_else(|| {
@@ -187,8 +202,11 @@ impl Call {
         for (name, value) in &target.headers {
             builder = builder.header(name, value.reveal());
         }
+        for (name, value) in &operation.headers {
+            builder = builder.header(name, value);
+        }
         if let Some(authorization) = &authorization {
-            builder = builder.header("authorization", authorization.reveal());
+            builder = builder.header(self.principal.credential.name(), authorization.reveal());
         }
         if let Some(body) = &request.body {
             builder = builder.header("content-type", &request.media_type).body(body.clone());

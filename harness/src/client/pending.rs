@@ -102,7 +102,8 @@ impl Pending {
     }
 
     fn request_headers(&self, secrets: &[String]) -> BTreeMap<String, String> {
-        let filled = self.request.headers.iter();
+        let fixed = self.api.contract().get(&self.operation).map_or(&[][..], |operation| &operation.headers);
+        let filled = self.request.headers.iter().chain(fixed);
         let mut headers: BTreeMap<String, String> =
             filled.map(|(name, value)| (name.clone(), redact_text(value, secrets))).collect();
         headers.insert(REQUEST_ID.to_owned(), self.id.clone());
@@ -113,7 +114,7 @@ impl Pending {
             headers.insert("content-type".to_owned(), "application/json".to_owned());
         }
         if let Some(authorization) = &self.authorization {
-            headers.insert("authorization".to_owned(), redacted(authorization.reveal()));
+            headers.insert(self.principal.credential.name().to_owned(), redacted(authorization.reveal()));
         }
         headers
     }
@@ -126,7 +127,10 @@ impl Pending {
         );
         if let Some(authorization) = &self.authorization {
             let value = authorization.reveal();
-            secrets.push(value.strip_prefix("Bearer ").unwrap_or(value).to_owned());
+            let bare = value.strip_prefix("Bearer ").unwrap_or(value);
+            // A cookie: its value alone is as good as the whole.
+            secrets.extend(bare.split_once('=').map(|(_, value)| value.to_owned()));
+            secrets.push(bare.to_owned());
         }
         secrets
     }

@@ -38,7 +38,7 @@ pub(super) struct Request {
     /// The `Content-Type` of the body, if there is one.
     pub(super) media_type: String,
     pub(super) body: Option<String>,
-    /// Values that must not be recorded: invitation tokens.
+    /// Values that must not be recorded: invitation tokens, passwords.
     pub(super) secrets: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl Request {
                 }
                 continue;
             };
-            if slot.kind == SlotKind::InvitationToken {
+            if matches!(slot.kind, SlotKind::InvitationToken | SlotKind::Password) {
                 secrets.push(value.clone());
             }
             match &slot.place {

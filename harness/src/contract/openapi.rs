@@ -99,6 +99,8 @@ impl Reader<'_> {
         let effect = self.required("x-effect").cloned();
         let visibility = self.required("x-visibility").cloned();
         let feature = self.feature();
+        let denied = self.denied();
+        let setup = self.setup();
         let slots = self.slots(shared_parameters);
         let creates = self.creates();
         if !self.missing.is_empty() {
@@ -125,7 +127,8 @@ impl Reader<'_> {
         Some(Operation {
             name: name?,
             method: Method::from_bytes(self.method.to_uppercase().as_bytes()).ok()?,
-            path: self.path.to_owned(),
+            // Two operations may be two ways to use one route: what stands behind '#' tells them apart, and is not sent.
+            path: self.path.split('#').next().unwrap_or_default().to_owned(),
             slots,
             effect: effect?,
             permission,
@@ -134,6 +137,9 @@ impl Reader<'_> {
             creates,
             body: self.example(),
             statuses,
+            denied,
+            setup,
+            headers: self.headers(),
         })
     }
 
@@ -159,6 +165,44 @@ impl Reader<'_> {
             self.problem(&format!("x-feature is {feature}, expected the name of a feature"));
         }
         feature.as_str().map(str::to_owned)
+    }
+
+    fn denied(&mut self) -> BTreeSet<u16> {
+        let listed = self.operation.get("x-denied").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut denied = BTreeSet::new();
+        for status in listed {
+            match status
+                .as_u64()
+                .and_then(|status| u16::try_from(status).ok())
+                .filter(|s| (400..500).contains(s))
+            {
+                Some(status) => _ = denied.insert(status),
+                None => self.problem(&format!("x-denied holds {status}, expected a status from 400 to 499")),
+            }
+        }
+        denied
+    }
+
+    fn setup(&mut self) -> Vec<String> {
+        let mut setup = Vec::new();
+        let paths = self.document.get("paths").and_then(Value::as_object).into_iter().flat_map(Map::values);
+        let names: BTreeSet<&str> = paths
+            .filter_map(Value::as_object)
+            .flat_map(Map::values)
+            .filter_map(|operation| text_of(operation, "operationId"))
+            .collect();
+        for name in self.operation.get("x-setup").and_then(Value::as_array).into_iter().flatten() {
+            match name.as_str().filter(|name| names.contains(name)) {
+                Some(name) => setup.push(name.to_owned()),
+                None => self.problem(&format!("x-setup names {name}, which is no operation of the contract")),
+            }
+        }
+        setup
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        let headers = self.operation.get("x-headers").and_then(Value::as_object).into_iter().flatten();
+        headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
     }
 
     fn permission(&mut self, value: &Value) -> Vec<Permission> {

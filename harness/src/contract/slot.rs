@@ -98,6 +98,8 @@ slot_kinds! {
     User = "user", true;
     /// A user as member of the team in the same request.
     Member = "member", true;
+    /// Somebody's membership of an organisation, where it has an id of its own.
+    Membership = "membership", true;
     /// An invitation, by id.
     Invitation = "invitation", true;
     /// An invitation, by its secret token.
@@ -114,6 +116,12 @@ slot_kinds! {
     Email = "email", false;
     /// A fresh slug.
     Slug = "slug", false;
+    /// A fresh password.
+    Password = "password", false;
+    /// Somebody the target knows and no organisation does.
+    Person = "person", false;
+    /// The caller's own id.
+    Caller = "caller", false;
     /// A status, left as the example has it.
     Status = "status", false;
     /// A permission of the catalogue, left as the example has it.

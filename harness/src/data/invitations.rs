@@ -1,7 +1,7 @@
 //! Invitations, and the secret token their mail carries.
 
 use super::{Data, DataError, Tenant};
-use crate::contract::SlotKind;
+use crate::contract::{Operation, SlotKind};
 use crate::identity::Principal;
 use crate::leak::Entitlement;
 use crate::stores::Key;
@@ -9,6 +9,19 @@ use crate::target::Capability;
 
 /// When an expired invitation expired, in the form of constant width that access-service stores.
 const LONG_AGO: &str = "2020-01-01T00:00:00.000000Z";
+
+/// Makes an invitation.
+const CREATE: &str = "invitation-create";
+
+/// What lets an invitee accept.
+enum Carrier {
+    /// A token in the answer to whoever invites.
+    Answer,
+    /// A token in a mail.
+    Mail,
+    /// The invitation's id: there is no token.
+    Id,
+}
 
 /// An invitation the harness made.
 #[derive(Clone, Debug)]
@@ -35,10 +48,10 @@ impl Invitations<'_> {
         team: Option<&str>,
     ) -> Result<Invitation, DataError> {
         let data = self.0;
-        let invitee = data.users().stranger("invitee")?;
+        let invitee = data.users().person("invitee").await?;
         let mut call = data
             .api
-            .call("invitation-create")
+            .call(CREATE)
             .as_(inviter)
             .org(&tenant.org)
             .role(role)
@@ -47,10 +60,25 @@ impl Invitations<'_> {
         if let Some(team) = team {
             call = call.team(team);
         }
-        let (id, _) =
-            data.create(&tenant.key, &tenant.org, SlotKind::Invitation, call, "invitation-create").await?;
-        let token = self.token(tenant, &invitee.email).await?;
+        let (id, answer) = data.create(&tenant.key, &tenant.org, SlotKind::Invitation, call, CREATE).await?;
+        let token = match self.carrier() {
+            Carrier::Answer => data.created_id(CREATE, SlotKind::InvitationToken, &answer)?,
+            Carrier::Mail => self.token(tenant, &invitee.email).await?,
+            Carrier::Id => id.clone(),
+        };
         Ok(Invitation { id, token, invitee })
+    }
+
+    /// What lets an invitee accept, as far as the contract tells.
+    fn carrier(self) -> Carrier {
+        let contract = &self.0.system.contract;
+        let names =
+            |operation: &Operation| operation.slots.iter().any(|slot| slot.kind == SlotKind::InvitationToken);
+        match contract.get(CREATE) {
+            Some(create) if create.created(SlotKind::InvitationToken).is_some() => Carrier::Answer,
+            _ if contract.operations().any(names) => Carrier::Mail,
+            _ => Carrier::Id,
+        }
     }
 
     /// The token of the newest invitation mail to an address. Whoever sends it may see the tenant's public

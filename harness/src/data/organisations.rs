@@ -4,7 +4,8 @@ use super::{Data, DataError, Tenant, fresh_key};
 use crate::client::Call;
 use crate::contract::{Contract, SlotKind};
 use crate::identity::Principal;
-use crate::leak::TenantKey;
+use crate::leak::{Entitlement, TenantKey};
+use crate::target::Capability;
 
 /// Makes an organisation, whose id the target chooses.
 const BY_TARGET: &str = "org-create";
@@ -25,9 +26,12 @@ impl Organisations<'_> {
     /// A new organisation on a plan; where the target has plans and none is named, on that of the contract's example.
     pub async fn create_on(&self, name: &str, plan: Option<&str>) -> Result<Tenant, DataError> {
         let data = self.0;
-        let admin = data.platform_admin()?;
         let key = fresh_key();
         let name = format!("{name} {key}");
+        if self.founded_by_people() {
+            return self.found(key, name).await;
+        }
+        let admin = data.platform_admin()?;
         if !chosen_by_provider(&data.system.contract) {
             let call = self.named(BY_TARGET, &admin, &key, &name);
             let (org, _) = data.create(&key, "", SlotKind::Org, call, BY_TARGET).await?;
@@ -47,6 +51,26 @@ impl Organisations<'_> {
             data.system.leaks.learn(&key, SlotKind::Tenant.as_str(), record);
         }
         Ok(Tenant { key, org, name, record })
+    }
+
+    /// Whether people sign up and found organisations, which no administrator of the platform does for them.
+    fn founded_by_people(self) -> bool {
+        self.0.system.target.login().is_some() && self.0.system.platform_admin().is_none()
+    }
+
+    /// A new organisation of a person who signs up for it, and administers it from then on.
+    async fn found(self, key: TenantKey, name: String) -> Result<Tenant, DataError> {
+        let data = self.0;
+        if !data.system.target.can(Capability::Provision) {
+            return Err(DataError::Lacks(Capability::Provision));
+        }
+        let person = data.users().person("founder").await?;
+        let founder = Principal { entitlement: Entitlement::of(&key), ..person };
+        let call = self.named(BY_TARGET, &founder, &key, &name);
+        let (org, answer) = data.create(&key, "", SlotKind::Org, call, BY_TARGET).await?;
+        data.learn_membership(&key, &org, &founder.subject, BY_TARGET, &answer)?;
+        data.people().founders.insert(org.clone(), founder);
+        Ok(Tenant { key, org, name, record: None })
     }
 
     fn named(self, operation: &str, admin: &Principal, key: &TenantKey, name: &str) -> Call {

@@ -24,7 +24,7 @@ impl Roles<'_> {
         let call = data.api.call("role-list").as_(reader).org(&tenant.org).query("limit", &100);
         let answer = call.send().await?.expect(200)?;
         let mut roles = BTreeMap::new();
-        for item in answer.array_at("/items")? {
+        for item in answer.items()? {
             if let (Some(Value::String(name)), Some(Value::String(id))) = (item.get("name"), item.get("id")) {
                 data.system.leaks.learn(&tenant.key, SlotKind::Role.as_str(), id);
                 roles.insert(name.clone(), id.clone());

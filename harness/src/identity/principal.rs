@@ -22,7 +22,7 @@ pub struct Principal {
     pub credential: Credential,
 }
 
-/// What goes into the `Authorization` header.
+/// What goes into the `Authorization` header, or into whatever header the target wants it in.
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// Nothing.
@@ -31,6 +31,13 @@ pub enum Credential {
     Minted(Arc<Minted>),
     /// The header's value as it stands: a forgery, or a token from elsewhere.
     Verbatim(Secret),
+    /// What the target gave at sign-in, in the header in which it wants it back.
+    Given {
+        /// The header, in lower case.
+        header: String,
+        /// Its value.
+        value: Secret,
+    },
 }
 
 /// A token that renews itself.
@@ -52,11 +59,19 @@ impl Credential {
         Credential::Minted(Arc::new(Minted { issuer, claims, current: Mutex::new(None) }))
     }
 
+    /// The header that carries it.
+    pub fn name(&self) -> &str {
+        match self {
+            Credential::Given { header, .. } => header,
+            Credential::None | Credential::Minted(_) | Credential::Verbatim(_) => "authorization",
+        }
+    }
+
     /// The header's value, if there is one.
     pub fn header(&self) -> Result<Option<Secret>, KeyError> {
         match self {
             Credential::None => Ok(None),
-            Credential::Verbatim(value) => Ok(Some(value.clone())),
+            Credential::Verbatim(value) | Credential::Given { value, .. } => Ok(Some(value.clone())),
             Credential::Minted(minted) => minted.header().map(Some),
         }
     }

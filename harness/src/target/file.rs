@@ -10,9 +10,10 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{
-    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Schemas, Secret, Store, TableStore,
-    Target, Vocabulary,
+    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Login, Provision, Schemas, Secret,
+    Store, TableStore, Target, Vocabulary,
 };
+use crate::contract::{Binding, problems};
 
 /// A target file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,14 @@ pub enum TargetError {
         /// The file.
         path: PathBuf,
     },
+    /// Operations that cannot be bound as the file says.
+    #[error("{path} binds operations that cannot be sent:\n  {}\ndocs/targets.md has the notation", .problems.join("\n  "))]
+    Binding {
+        /// The file.
+        path: PathBuf,
+        /// Each with its key, what was expected and what to do.
+        problems: Vec<String>,
+    },
     /// The file contradicts itself.
     #[error("{path}: {what}")]
     Contradiction {
@@ -74,8 +83,11 @@ pub enum TargetError {
 struct TargetFile {
     name: String,
     base_url: Url,
-    #[serde(default = "default_openapi")]
-    openapi: String,
+    openapi: Option<String>,
+    #[serde(default)]
+    operations: BTreeMap<String, Binding>,
+    #[serde(default)]
+    provision: Provision,
     #[serde(default)]
     capabilities: BTreeSet<Capability>,
     #[serde(default)]
@@ -200,8 +212,23 @@ impl Target {
             .iter()
             .map(|(name, value)| Ok((name.clone(), secret(format!("headers.{name}"), value)?)))
             .collect::<Result<_, TargetError>>()?;
+        let alone = !file.operations.is_empty() && file.openapi.is_none();
+        let problems = problems(&file.operations, &file.vocabulary.roles, alone);
+        if !problems.is_empty() {
+            return Err(TargetError::Binding { path: path.to_owned(), problems });
+        }
+        let mut vocabulary = file.vocabulary;
+        if let (Some(first), true) =
+            (vocabulary.roles.first(), vocabulary.admin_role == Vocabulary::default().admin_role)
+        {
+            vocabulary.admin_role.clone_from(first);
+        }
         let target = Target {
-            openapi: file.openapi,
+            file: Some(path.to_owned()),
+            // Whoever binds operations has no document unless the file says so.
+            openapi: if alone { None } else { Some(file.openapi.unwrap_or_else(default_openapi)) },
+            operations: file.operations,
+            provision: file.provision,
             capabilities: file.capabilities,
             denials: file.denials,
             read_only: file.read_only,
@@ -211,7 +238,7 @@ impl Target {
             ca: file.ca.map(|ca| path.parent().unwrap_or(Path::new("")).join(ca)),
             proxy: file.proxy,
             identity: file.identity,
-            vocabulary: file.vocabulary,
+            vocabulary,
             store: store.transpose()?,
             mail: file.mail.map(|mail| mail.listen),
             archive: file.archive,
@@ -240,7 +267,7 @@ fn secret(path: &Path, key: String, value: &str) -> Result<Secret, TargetError> 
 
 fn contradiction(target: &Target) -> Option<String> {
     let needs = [
-        (Capability::Mint, target.identity.is_some(), "an [identity] table of kind \"mint\""),
+        (Capability::Mint, mints(target), "an [identity] table of kind \"mint\""),
         (Capability::Store, target.store.is_some(), "a [store] table"),
         (Capability::Mail, target.mail.is_some(), "a [mail] table"),
         (Capability::Archive, target.archive.is_some(), "an [archive] table"),
@@ -277,10 +304,59 @@ fn contradiction(target: &Target) -> Option<String> {
     {
         return Some(format!("lambda.url must be an http or https URL with a host, found '{url}'"));
     }
-    if !target.openapi.starts_with('/') {
-        return Some(format!("openapi must be a path that begins with '/', found '{}'", target.openapi));
+    if let Some(openapi) = target.openapi.as_ref().filter(|path| !path.starts_with('/')) {
+        return Some(format!("openapi must be a path that begins with '/', found '{openapi}'"));
     }
-    None
+    let Vocabulary { roles, admin_role, .. } = &target.vocabulary;
+    if !roles.is_empty() && roles.first() != Some(admin_role) {
+        let what = "vocabulary.roles must begin with the role that may do everything, which vocabulary.admin_role calls";
+        return Some(format!("{what} '{admin_role}'; found {roles:?}"));
+    }
+    target.login().and_then(|login| login_trouble(target, login)).or_else(|| provision_trouble(target))
+}
+
+fn mints(target: &Target) -> bool {
+    matches!(target.identity, Some(Identity::Mint { .. }))
+}
+
+/// What of the sign-in cannot work, by its key. Operations of a document are not known yet.
+fn login_trouble(target: &Target, login: &Login) -> Option<String> {
+    let Login { sign_up, sign_in, credential, send, user } = login;
+    let unbound = |key: &str, operation: &String| {
+        let missing = target.openapi.is_none() && !target.operations.contains_key(operation);
+        missing.then(|| {
+            format!(
+                "identity.{key} names {operation}, which the file does not bind; add [operations.{operation}]"
+            )
+        })
+    };
+    let source = credential.starts_with('/')
+        || ["header:", "cookie:"]
+            .iter()
+            .any(|place| credential.strip_prefix(place).is_some_and(|name| !name.is_empty()));
+    if !source {
+        return Some(format!(
+            "identity.credential is '{credential}', expected a JSON pointer into the answer such as \"/token\", or \
+             \"header:NAME\" or \"cookie:NAME\""
+        ));
+    }
+    if !user.starts_with('/') {
+        return Some(format!(
+            "identity.user is '{user}', expected a JSON pointer into the answer such as \"/user/id\""
+        ));
+    }
+    if send.as_ref().is_some_and(|send| !send.contains(':') || !send.contains("{}")) {
+        return Some(
+            "identity.send must be a header with {} for the credential, as in \"X-Session: {}\"".to_owned(),
+        );
+    }
+    unbound("sign_up", sign_up).or_else(|| sign_in.as_ref().and_then(|sign_in| unbound("sign_in", sign_in)))
+}
+
+fn provision_trouble(target: &Target) -> Option<String> {
+    let unbound = |call: &&String| target.openapi.is_none() && !target.operations.contains_key(*call);
+    let call = target.provision.member.iter().map(|step| &step.call).find(unbound)?;
+    Some(format!("provision.member names {call}, which the file does not bind; add [operations.{call}]"))
 }
 
 #[cfg(test)]

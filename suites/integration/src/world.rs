@@ -34,6 +34,14 @@ impl About {
 
     /// Whether a system that was given by a file is of this kind, as far as its contract tells.
     pub(crate) fn must_fit(self, system: &System) -> Result<(), Stop> {
+        if !system.target.operations.is_empty() {
+            let reason = format!(
+                "the operations of the target are bound by its file: nothing is known of answers like those of '{}', \
+                 which this story is about",
+                self.name()
+            );
+            return Err(Stop { verdict: Verdict::Disabled, reason });
+        }
         let is_platform = system.contract.get("tenant-create").is_some();
         let fits = match self {
             About::Access => system.contract.get("org-create").is_some() || !is_platform,

@@ -118,6 +118,16 @@ impl Arena {
         self.personas.get(&persona).cloned().unwrap_or_else(Principal::anonymous)
     }
 
+    /// Somebody more who holds a role in the attacker's own tenant, as an operation names people: by their id, or by
+    /// that of their membership.
+    pub async fn somebody(&self, role: Role, kind: SlotKind) -> Result<String, Stop> {
+        let person = self.data.users().create(&self.acme.tenant, role.label, Some(role.name)).await?;
+        match kind {
+            SlotKind::Membership => Ok(self.data.membership(&self.acme.tenant.org, &person.subject)?),
+            _ => Ok(person.subject),
+        }
+    }
+
     /// A persona as what it is in the organisation that a fill is about: one that was made to be ended knows nobody
     /// yet, and refusing strangers says nothing of roles.
     pub async fn principal_in(&self, persona: Persona, fill: &Fill) -> Result<Principal, Stop> {

@@ -53,8 +53,11 @@ impl Persona {
     }
 
     /// Why a system with this contract can have nobody like that.
-    fn impossible(self, contract: &Contract) -> Option<&'static str> {
+    fn impossible(self, contract: &Contract, has_administrator: bool) -> Option<&'static str> {
         match self {
+            Persona::PlatformAdmin if !has_administrator => {
+                Some("the target file knows no way to sign in as an administrator of the platform")
+            }
             Persona::NoRole if !makes_members_without_role(contract) => {
                 Some("the contract has no operation that makes a member without a role")
             }
@@ -85,12 +88,15 @@ pub struct Cast {
 impl Cast {
     /// The cast for a system.
     pub fn of(system: &System) -> Cast {
-        Cast::new(title(system), &system.contract)
+        Cast::with(Ladder::of(system), &system.contract, system.platform_admin().is_some())
     }
 
     /// The cast for a service of this title.
     pub fn new(title: &str, contract: &Contract) -> Cast {
-        let ladder = Ladder::of_title(title);
+        Cast::with(Ladder::of_title(title), contract, true)
+    }
+
+    fn with(ladder: Ladder, contract: &Contract, has_administrator: bool) -> Cast {
         let first = [Persona::Anonymous, Persona::PlatformAdmin];
         let last = [
             Persona::NoRole,
@@ -101,7 +107,7 @@ impl Cast {
         let everyone = first.into_iter().chain(ladder.roles().map(Persona::Holder)).chain(last);
         let mut cast = Cast { ladder, personas: Vec::new(), absent: Vec::new() };
         for persona in everyone {
-            match persona.impossible(contract) {
+            match persona.impossible(contract, has_administrator) {
                 Some(why) => cast.absent.push((persona, why)),
                 None => cast.personas.push(persona),
             }

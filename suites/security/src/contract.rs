@@ -1,7 +1,8 @@
 //! The contract itself: a route without annotations cannot be attacked, so it fails by name.
 
-use harness::contract::Unannotated;
+use harness::contract::{Operation, Unannotated};
 use harness::record::Severity;
+use harness::verdict::Verdict;
 
 use crate::case::{Case, CaseOutcome, Reference};
 
@@ -17,6 +18,25 @@ pub(crate) fn case(route: &Unannotated) -> Case {
         title: format!("{} is served without saying what it is", route.route),
         gain: "uses a route that nobody has tested".to_owned(),
     }
+}
+
+/// The case of an operation that the target file binds.
+pub(crate) fn unserved(operation: &Operation) -> Case {
+    Case {
+        path: format!("contract/{}", operation.name),
+        operation: operation.name.clone(),
+        reference: REFERENCE,
+        severity: Severity::Low,
+        title: format!("{} is not served", operation.name),
+        gain: "nothing: there is no such route".to_owned(),
+    }
+}
+
+/// What is not there is not tested, and says so.
+pub(crate) fn disabled(operation: &Operation) -> CaseOutcome {
+    let Operation { method, path, .. } = operation;
+    let reason = format!("the target serves no {method} {path}: it answers like a path that nobody has");
+    unserved(operation).without_result(Verdict::Disabled, &reason)
 }
 
 /// Always a failure: that the case exists is the fault.

@@ -12,7 +12,22 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{contract, hop, matrix, token};
+use crate::{contract, credential, hop, matrix, rank, token};
+
+/// Who signs the tokens, and so what can be forged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Signs {
+    /// The harness, like somebody: any claim in any token.
+    Harness(TokenStyle),
+    /// The target.
+    Target,
+}
+
+impl Signs {
+    pub(crate) fn of(system: &System) -> Signs {
+        if system.target.login().is_some() { Signs::Target } else { Signs::Harness(system.token_style()) }
+    }
+}
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -30,9 +45,13 @@ enum Attack {
     Unannotated(Unannotated),
     /// A persona that the system cannot have, and why.
     Absent(&'static str),
+    /// An operation that the target file binds and the target does not serve.
+    Unserved(Operation),
     Matrix(Operation),
     Hop(Operation),
+    Rank(Operation),
     Token(Operation),
+    Credential(Operation),
 }
 
 impl Group {
@@ -45,12 +64,17 @@ impl Group {
         Group::single(cast, matrix::absent(persona), Attack::Absent(why))
     }
 
+    /// An operation that the target does not serve is disabled by name.
+    pub(crate) fn unserved(cast: &Arc<Cast>, operation: &Operation) -> Group {
+        Group::single(cast, contract::unserved(operation), Attack::Unserved(operation.clone()))
+    }
+
     fn single(cast: &Arc<Cast>, case: Case, attack: Attack) -> Group {
         Group { path: case.path.clone(), cases: vec![case], attack, cast: cast.clone() }
     }
 
     /// The groups of an operation.
-    pub(crate) fn of(cast: &Arc<Cast>, operation: &Operation, style: TokenStyle) -> Vec<Group> {
+    pub(crate) fn of(cast: &Arc<Cast>, operation: &Operation, signs: Signs) -> Vec<Group> {
         let group = |class: &str, cases, attack| Group {
             path: format!("{class}/{}", operation.name),
             cases,
@@ -62,8 +86,19 @@ impl Group {
         if hop::applies(operation) {
             groups.push(group("hop", hop::cases(operation), Attack::Hop(operation.clone())));
         }
+        let rank = rank::cases(operation, cast);
+        if !rank.is_empty() {
+            groups.push(group("rank", rank, Attack::Rank(operation.clone())));
+        }
         if operation.needs_token() {
-            groups.push(group("token", token::cases(operation, style), Attack::Token(operation.clone())));
+            groups.push(match signs {
+                Signs::Harness(style) => {
+                    group("token", token::cases(operation, style), Attack::Token(operation.clone()))
+                }
+                Signs::Target => {
+                    group("token", credential::cases(operation), Attack::Credential(operation.clone()))
+                }
+            });
         }
         groups
     }
@@ -77,7 +112,12 @@ impl Group {
                 let cases = self.cases.iter().cloned();
                 return cases.map(|case| case.without_result(Verdict::Skip, why)).collect();
             }
-            Attack::Matrix(_) | Attack::Hop(_) | Attack::Token(_) => {}
+            Attack::Unserved(operation) => return vec![contract::disabled(operation)],
+            Attack::Matrix(_)
+            | Attack::Hop(_)
+            | Attack::Rank(_)
+            | Attack::Token(_)
+            | Attack::Credential(_) => {}
         }
         let mut outcomes = Vec::new();
         let Err(stop) = self.in_arena(system, suite, &mut outcomes).await else { return outcomes };
@@ -102,7 +142,9 @@ impl Group {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
             Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
             Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
-            Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
+            Attack::Rank(operation) => rank::run(&arena, operation, outcomes).await,
+            Attack::Credential(operation) => credential::run(&arena, operation, outcomes).await,
+            Attack::Unannotated(_) | Attack::Absent(_) | Attack::Unserved(_) => Ok(()),
         };
         arena.leave().await.and(attacked)
     }

@@ -131,7 +131,8 @@ async fn judge(
     let (status, denials) = (attacked.status, &target.denials);
     let due = due(operation, swapped);
     let denied = (due.forbidden && denials.forbidden.contains(&status))
-        || (due.hidden && denials.hidden.contains(&status));
+        || (due.hidden && denials.hidden.contains(&status))
+        || operation.denied.contains(&status);
     let mut exchanges = vec![attacked.exchange];
     if let Some(leak) = attacked.leak {
         return Ok(case.failed(&target.name, "nothing foreign in the answer", &leak, exchanges));

@@ -1,6 +1,10 @@
 //! The role ladders: which predefined roles a system has and what each permits. The suite's own copy, written from
 //! the specification; no service is asked.
 
+use harness::system::System;
+
+use crate::cast::title;
+
 /// A predefined role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Role {
@@ -30,6 +34,11 @@ fn covers(held: &str, needed: &str) -> bool {
         || held.strip_suffix(":*").is_some_and(|resource| needed.split(':').next() == Some(resource))
 }
 
+/// The words of a target file, kept until the process ends: it has one ladder, which is copied everywhere.
+fn kept(word: &str) -> &'static str {
+    String::leak(word.to_owned())
+}
+
 /// The roles of a system.
 #[derive(Clone, Copy, Debug)]
 pub struct Ladder {
@@ -40,6 +49,20 @@ pub struct Ladder {
 }
 
 impl Ladder {
+    /// The ladder of a system: that of its target file, otherwise that of its title.
+    pub fn of(system: &System) -> Ladder {
+        let roles = system.target.roles();
+        let mut roles = roles.iter().map(|(name, permissions)| {
+            let name = kept(name);
+            let permissions: Vec<&str> = permissions.iter().map(|permission| kept(permission)).collect();
+            Role { name, label: name, permissions: Vec::leak(permissions) }
+        });
+        match roles.next() {
+            Some(top) => Ladder { top, below: Vec::leak(roles.collect()) },
+            None => Ladder::of_title(title(system)),
+        }
+    }
+
     /// The ladder of a service, by the title of its OpenAPI document. A service that nobody wrote one for is
     /// provisioned with the roles of the vocabulary's own service, so it has that one's.
     pub fn of_title(title: &str) -> Ladder {

@@ -9,6 +9,7 @@ pub mod arena;
 mod case;
 pub mod cast;
 mod contract;
+mod credential;
 pub mod golden;
 mod group;
 mod hop;
@@ -16,6 +17,8 @@ pub mod ladder;
 mod matrix;
 pub mod model;
 mod plan;
+mod rank;
+pub mod rehearsal;
 pub mod run;
 mod token;
 

@@ -51,7 +51,7 @@ pub(crate) fn absent(persona: Persona) -> Case {
 }
 
 /// What a status means, in the words of the model.
-fn observed(status: u16, expected: Expected, denials: &Denials) -> String {
+fn observed(status: u16, expected: Expected, denials: &Denials, operation: &Operation) -> String {
     if (200..300).contains(&status) {
         return Expected::Allow.as_str().to_owned();
     }
@@ -62,6 +62,9 @@ fn observed(status: u16, expected: Expected, denials: &Denials) -> String {
         (&denials.hidden, Expected::Hidden),
     ];
     words.sort_by_key(|(_, word)| *word != expected);
+    if operation.denied.contains(&status) && expected != Expected::Allow {
+        return expected.as_str().to_owned();
+    }
     let word = words.iter().find(|(statuses, _)| statuses.contains(&status)).map(|(_, word)| word.as_str());
     word.map_or_else(|| format!("status {status}"), str::to_owned)
 }
@@ -124,7 +127,7 @@ async fn attempt(
     let before = if watch { Some(arena.snapshot(operation, &[&fill]).await?) } else { None };
     let attacked = arena.attack(arena.call(operation, &principal, &fill, Class::Matrix)).await?;
     let status = attacked.status;
-    let observed = observed(status, expected, &target.denials);
+    let observed = observed(status, expected, &target.denials, operation);
     suite.record(&Record::Matrix(MatrixCell {
         target: target.name.clone(),
         operation: row(&operation.name, relation),

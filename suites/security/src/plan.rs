@@ -6,7 +6,7 @@ use harness::exchange::Class;
 use harness::system::System;
 
 use crate::cast::Cast;
-use crate::group::Group;
+use crate::group::{Group, Signs};
 
 /// All groups of a contract, in an order that puts cheap and telling ones first.
 #[derive(Clone, Debug)]
@@ -19,11 +19,12 @@ pub struct Plan {
 impl Plan {
     /// The plan for a system: what its contract says, attacked by whom it can have.
     pub fn of(system: &System) -> Plan {
-        let (cast, style) = (Arc::new(Cast::of(system)), system.token_style());
+        let (cast, signs) = (Arc::new(Cast::of(system)), Signs::of(system));
         let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
         let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
-        let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation, style));
-        let groups = unannotated.chain(absent).chain(attacked).collect();
+        let unserved = system.contract.absent.iter().map(|operation| Group::unserved(&cast, operation));
+        let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation, signs));
+        let groups = unannotated.chain(absent).chain(unserved).chain(attacked).collect();
         Plan { groups, cast }
     }
 

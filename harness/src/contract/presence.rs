@@ -1,0 +1,70 @@
+//! Which of the operations that a target file binds the target serves at all.
+//!
+//! A binding is written for a system in all its versions and configurations; a route that one of them lacks answers as a
+//! path that nobody has. It is asked for anonymously and with nothing in it.
+
+use reqwest::{Client, Method, Url};
+use uuid::Uuid;
+
+use super::{Contract, Effect};
+use crate::target::Target;
+
+/// What servers answer for a route that they do not have.
+const NO_ROUTE: [u16; 3] = [404, 405, 501];
+
+/// Takes the bound operations out of a contract that the target does not serve.
+pub(crate) async fn miss_absent(
+    contract: &mut Contract,
+    target: &Target,
+    http: &Client,
+) -> Result<(), reqwest::Error> {
+    let bound = contract.operations().filter(|operation| target.operations.contains_key(&operation.name));
+    // What writes is not tried where nothing may be, or where the harness may do no more than it is told to.
+    let tried = bound
+        .filter(|operation| operation.effect == Effect::Read || (!target.read_only && target.consents()));
+    let tried: Vec<(String, Method, String)> = tried
+        .map(|operation| (operation.name.clone(), operation.method.clone(), operation.path.clone()))
+        .collect();
+    for (name, method, path) in tried {
+        let answer = answer(http, target, &method, &filled(&path)).await?;
+        if NO_ROUTE.contains(&answer.0) && answer == self::answer(http, target, &method, &nowhere()).await? {
+            contract.miss(&name);
+        }
+    }
+    Ok(())
+}
+
+/// A path that no server has.
+fn nowhere() -> String {
+    format!("/{}", Uuid::new_v4())
+}
+
+/// A path whose parameters name nothing.
+fn filled(path: &str) -> String {
+    let parts = path
+        .split('/')
+        .map(|part| if part.starts_with('{') { Uuid::new_v4().to_string() } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// Status and body, without the path in it.
+async fn answer(
+    http: &Client,
+    target: &Target,
+    method: &Method,
+    path: &str,
+) -> Result<(u16, String), reqwest::Error> {
+    let base = target.base_url.as_str().trim_end_matches('/');
+    let Ok(url) = Url::parse(&format!("{base}{path}")) else { return Ok((0, String::new())) };
+    let at = url.path().to_owned();
+    let mut request = http.request(method.clone(), url);
+    for (name, value) in &target.headers {
+        request = request.header(name, value.reveal());
+    }
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        request = request.header("content-type", "application/json").body("{}");
+    }
+    let answer = request.send().await?;
+    let status = answer.status().as_u16();
+    Ok((status, answer.text().await?.replace(&at, "").replace(path, "")))
+}

@@ -1,0 +1,122 @@
+//! Credentials that the target gave: without one, and with a broken one, every operation that needs one is closed.
+//!
+//! What the harness cannot sign it cannot forge; what it was given it can leave out, cut and alter.
+
+use harness::contract::{Effect, Operation};
+use harness::exchange::Class;
+use harness::identity::Credential;
+use harness::record::Severity;
+use harness::target::Secret;
+use harness::verdict::Verdict;
+use harness::world::Stop;
+
+use crate::arena::{Arena, is_no_answer, listed, no_answer};
+use crate::case::{Case, CaseOutcome, Reference};
+
+/// One thing that is wrong with a credential.
+#[derive(Clone, Copy, Debug)]
+struct Flaw {
+    id: &'static str,
+    what: &'static str,
+    cwe: u32,
+    /// The broken value; none where nothing is sent.
+    make: fn(&str) -> Option<String>,
+}
+
+const FLAWS: [Flaw; 3] = [
+    Flaw { id: "no-credential", what: "a request without a credential", cwe: 306, make: |_| None },
+    Flaw {
+        id: "cut-credential",
+        what: "the first half of a rightful credential",
+        cwe: 287,
+        make: |value| {
+            let begin = value.rfind([' ', '=']).map_or(0, |at| at + 1);
+            let half = value.len() - (value.len() - begin) / 2;
+            value.get(..half).map(str::to_owned)
+        },
+    },
+    Flaw {
+        id: "altered-credential",
+        what: "a rightful credential with another character in its middle",
+        cwe: 287,
+        make: |value| {
+            let begin = value.rfind([' ', '=']).map_or(0, |at| at + 1);
+            let middle = begin + (value.len() - begin) / 2;
+            let other = if value.get(middle..=middle)? == "A" { "B" } else { "A" };
+            Some(format!("{}{other}{}", value.get(..middle)?, value.get(middle + 1..)?))
+        },
+    },
+];
+
+/// The cases of an operation: one for each flaw.
+pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
+    FLAWS.iter().map(|flaw| case(operation, flaw)).collect()
+}
+
+fn case(operation: &Operation, flaw: &Flaw) -> Case {
+    Case {
+        path: format!("token/{}/{}", operation.name, flaw.id),
+        operation: operation.name.clone(),
+        reference: Reference { cwe: flaw.cwe, owasp: "API2", asvs: "8.2.1" },
+        severity: Severity::Critical,
+        title: format!("{} accepts {}", operation.name, flaw.what),
+        gain: format!("uses {} in the name of anyone", operation.name),
+    }
+}
+
+/// Runs the flaws on one operation against one resource, then the rightful success on it.
+pub(crate) async fn run(
+    arena: &Arena,
+    operation: &Operation,
+    outcomes: &mut Vec<CaseOutcome>,
+) -> Result<(), Stop> {
+    let target = &arena.system.target;
+    let refused = |status: u16| target.denials.unauthenticated.contains(&status);
+    let mut fill = arena.fresh(&arena.acme, operation).await?;
+    for flaw in FLAWS {
+        let case = case(operation, &flaw);
+        let rightful = arena.rightful(operation, &arena.acme, &fill);
+        let name = rightful.credential.name().to_owned();
+        let value = rightful.credential.header()?;
+        let value = value.ok_or_else(|| Stop::error("the rightful caller has no credential"))?;
+        let credential = match (flaw.make)(value.reveal()) {
+            Some(broken) => Credential::Given { header: name, value: Secret::new(broken) },
+            None => Credential::None,
+        };
+        let watch = operation.effect != Effect::Read;
+        let before = if watch { Some(arena.snapshot(operation, &[&fill]).await?) } else { None };
+        let call = arena.call(operation, &rightful, &fill, Class::Token).credential(credential);
+        let attacked = arena.attack(call).await?;
+        let (status, exchange) = (attacked.status, vec![attacked.exchange]);
+        if let Some(before) = before {
+            let changes = before.changes(&arena.snapshot(operation, &[&fill]).await?);
+            if !changes.is_empty() {
+                let observed = format!("status {status}, and the state changed: {}", listed(&changes));
+                outcomes.push(case.failed(&target.name, "401, and no change of state", &observed, exchange));
+                fill = arena.fresh(&arena.acme, operation).await?;
+                continue;
+            }
+        }
+        outcomes.push(if refused(status) && attacked.leak.is_none() {
+            case.passed()
+        } else if is_no_answer(status) && attacked.leak.is_none() {
+            case.without_result(Verdict::Error, &no_answer(status))
+        } else {
+            case.failed(&target.name, "401", &format!("status {status} for {}", flaw.what), exchange)
+        });
+    }
+    arena.control(operation, &arena.acme, &fill).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FLAWS;
+
+    #[test]
+    fn a_credential_is_left_out_cut_and_altered_whatever_stands_before_it() {
+        let made = |value: &str| FLAWS.map(|flaw| (flaw.make)(value));
+        assert_eq!(made("Bearer abcdef"), [None, Some("Bearer abc".into()), Some("Bearer abcAef".into())]);
+        assert_eq!(made("sid=AAAA"), [None, Some("sid=AA".into()), Some("sid=AABA".into())]);
+    }
+}

@@ -1,0 +1,141 @@
+//! An API that nobody annotated, bound by a target file: what is wrong with it is found by the checks for every API.
+#![expect(clippy::unwrap_used, reason = "what a stand-in cannot do is a failed test")]
+
+mod board;
+
+use std::sync::Arc;
+
+use harness::host;
+use harness::record::Finding;
+use harness::run::Run;
+use harness::suite::Suite;
+use harness::system::{StandIns, System};
+use harness::target::Target;
+use harness::verdict::Verdict;
+use suites_security::run::Summary;
+use suites_security::{Plan, run};
+use tokio::net::TcpListener;
+
+use board::Hole;
+
+const FILE: &str = include_str!("board.toml");
+
+/// The board with a hole, opened by its target file.
+async fn open(hole: Hole, file: &str) -> Result<Arc<System>, Box<dyn std::error::Error>> {
+    let folder = std::env::temp_dir().join(format!("watertight-board-{}", uuid::Uuid::new_v4()));
+    let run: &'static Run = Box::leak(Box::new(Run::at(&folder)?));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let path = folder.join("board.toml");
+    std::fs::write(&path, file.replace("127.0.0.1:4700", &listener.local_addr()?.to_string()))?;
+    host::handle()?.spawn(async move { axum::serve(listener, board::router(hole)).await });
+    let target = Target::read(&path)?;
+    let stand_ins = StandIns::start(run, target.identity.as_ref(), None, None).await?;
+    let system = System::open(run, target, stand_ins).await?;
+    system.sign_in().await?;
+    Ok(Arc::new(system))
+}
+
+fn attack(hole: Hole, only: &str) -> Summary {
+    host::handle().unwrap().block_on(async {
+        let system = open(hole, FILE).await.unwrap();
+        let plan = Plan::of(&system).only(|path| path.contains(only));
+        let suite = Arc::new(Suite::begin("security", &system, None).unwrap());
+        let summary = run::run(&system, &suite, &plan, |_| {}).await.unwrap();
+        std::fs::remove_dir_all(system.run.folder()).unwrap();
+        summary
+    })
+}
+
+fn found<'s>(summary: &'s Summary, path: &str) -> &'s Finding {
+    let outcome = summary.outcomes.iter().find(|outcome| outcome.case.path == path).unwrap();
+    outcome.finding.as_ref().unwrap_or_else(|| unreachable!("{path}: {:?}", outcome.outcome))
+}
+
+#[test]
+fn a_bound_api_that_is_right_raises_nothing_and_every_route_is_reached() {
+    let summary = attack(Hole::None, "");
+    let odd: Vec<_> = summary
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.outcome.verdict != Verdict::Pass)
+        .map(|outcome| (outcome.case.path.as_str(), outcome.outcome.verdict))
+        .collect();
+    let expected = [
+        ("contract/team-update", Verdict::Disabled),
+        ("persona/no-role", Verdict::Skip),
+        ("persona/platform-admin", Verdict::Skip),
+        ("persona/suspended", Verdict::Skip),
+    ];
+    assert_eq!(odd, expected);
+    assert!(summary.uncovered.is_empty() && summary.outcomes.len() > 100, "{}", summary.outcomes.len());
+}
+
+#[test]
+fn a_board_of_another_space_is_found_to_be_deleted() {
+    let summary = attack(Hole::AnyBoard, "team-delete");
+    let finding = found(&summary, "hop/team-delete/path.boardId");
+    assert!(finding.observed.contains("the state changed"), "{}", finding.observed);
+    let sent = &finding.exchanges[0].request_headers;
+    assert_eq!(sent["X-Client"], "board-web", "what is the same in every request is sent");
+    assert!(sent["cookie"].starts_with("[redacted"), "and the cookie is not recorded");
+}
+
+#[test]
+fn a_writer_who_puts_owners_out_is_found() {
+    let finding = found(&attack(Hole::NoRank, "member-remove"), "rank/member-remove/writer").clone();
+    assert!(finding.observed.contains("the state changed"), "{}", finding.observed);
+    assert_eq!(finding.cwe, 269);
+}
+
+#[test]
+fn a_list_that_strangers_read_is_found() {
+    let summary = attack(Hole::OpenList, "member-list");
+    found(&summary, "hop/member-list/path.org");
+    found(&summary, "matrix/member-list/other-tenant");
+}
+
+#[test]
+fn what_cannot_work_names_the_file_the_key_and_the_remedy() {
+    let error = |from: &str, to: &str| {
+        assert!(FILE.contains(from), "{from}");
+        let opened = host::handle().unwrap().block_on(open(Hole::None, &FILE.replace(from, to)));
+        opened.unwrap_err().to_string()
+    };
+    let says = |error: &str, words: &[&str]| {
+        for word in words.iter().chain(&["board.toml"]) {
+            assert!(error.contains(word), "'{word}' is missing in: {error}");
+        }
+    };
+    let pointer = error("user = \"/person/id\"", "user = \"/user/id\"");
+    says(&pointer, &["identity.user", "'/user/id'", "it has /person/id"]);
+    let cookie = error("cookie:sid", "cookie:session");
+    says(&cookie, &["identity.credential", "cookie:sid"]);
+    let login = error("password = \"{password}\", name", "pass = \"{password}\", name");
+    says(&login, &["identity.sign_up", "sign-up with status 422", "[operations.sign-up]"]);
+    let slot = error("{boardId:team}", "{boardId}");
+    says(&slot, &["operations.team-delete.request", "'boardId' is no slot kind", "{boardId:team}"]);
+    let nothing = error("{platform-role=reader}", "{platform-role}");
+    says(&nothing, &["operations.member-add.body.role", "renders nothing", "{platform-role=VALUE}"]);
+    let creates = error("creates = { org = \"/space/id\" }", "creates = { org = \"space.id\" }");
+    says(&creates, &["operations.org-create.creates.org", "JSON pointer"]);
+    let role = error("roles = [\"owner\"]", "roles = [\"boss\"]");
+    says(&role, &["roles names boss", "owner, writer, reader"]);
+    let nobody = error("permission = [\"signed-in\"]", "");
+    says(&nobody, &["operations.me does not say who may"]);
+    let elsewhere = error("127.0.0.1:4700/v2", "127.0.0.1:4700/v1");
+    says(&elsewhere, &["serves none of the 13 operations", "base_url"]);
+}
+
+#[test]
+fn a_pointer_to_nothing_is_named_when_the_answer_comes() {
+    let file = FILE.replace("team = \"/board/id\"", "team = \"/team/id\"");
+    let reason = host::handle().unwrap().block_on(async {
+        let system = open(Hole::None, &file).await.unwrap();
+        let plan = Plan::of(&system).only(|path| path.starts_with("hop/team-delete"));
+        let suite = Arc::new(Suite::begin("security", &system, None).unwrap());
+        let summary = run::run(&system, &suite, &plan, |_| {}).await.unwrap();
+        summary.outcomes[0].outcome.reason.clone().unwrap()
+    });
+    let words = ["operations.team-create.creates.team", "board.toml", "'/team/id'", "something at /board/id"];
+    assert!(words.iter().all(|word| reason.contains(word)), "{reason}");
+}
