@@ -18,7 +18,7 @@ full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo security load mutants sweep report bench check-target test integration lint
+.PHONY: help build demo security load mutants sweep report bench check-target third-party test integration lint
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -49,8 +49,11 @@ report: build ## write the newest run's reports again
 bench: build ## speed of the harness and of the integration suite
 	@$(WATERTIGHT) bench
 
-check-target: build ## is the target file understood, and does the target answer  [TARGET=]
-	@$(WATERTIGHT) check-target $(target)
+check-target: build ## what of a target would be tested, and what not; REHEARSE=1 calls everything once  [TARGET=]
+	@$(WATERTIGHT) check-target $(if $(REHEARSE),--rehearse )$(target)
+
+third-party: build ## systems nobody here wrote, in versions with published holes and without (needs Node)  [ONLY=]
+	@$(WATERTIGHT) third-party$(if $(ONLY), --only '$(ONLY)')
 
 test: ## every test of the workspace
 	@$(CARGO) test --workspace --no-fail-fast

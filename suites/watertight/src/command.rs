@@ -65,8 +65,18 @@ pub enum Command {
         /// The finding's id, as the report shows it.
         finding: String,
     },
-    /// Reads a target file, connects, and says what could be tested.
-    CheckTarget,
+    /// Reads a target file, connects, and says what would be tested, what not, and why.
+    CheckTarget {
+        /// Also sends every operation once as its rightful caller, in organisations made for it.
+        #[arg(long)]
+        rehearse: bool,
+    },
+    /// Systems nobody here wrote, in versions with published holes and in one without (needs Node and npm).
+    ThirdParty {
+        /// Only this version.
+        #[arg(long, value_name = "VERSION")]
+        only: Option<String>,
+    },
     /// Speed of the harness itself, and of the integration suite.
     Bench,
 }

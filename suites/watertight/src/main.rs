@@ -13,6 +13,7 @@ mod rerun;
 mod security;
 mod session;
 mod sweep;
+mod third_party;
 
 use std::process::ExitCode;
 
@@ -67,7 +68,8 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
         Command::Sweep => sweep::sweep(target).await,
         Command::Report { run } => session::report(run.as_deref()),
         Command::Rerun { finding } => rerun::rerun(target, &finding).await,
-        Command::CheckTarget => check_target::check_target(target).await,
+        Command::CheckTarget { rehearse } => check_target::check_target(target, rehearse).await,
+        Command::ThirdParty { only } => third_party::third_party(only.as_deref()).await,
         Command::Bench => bench::bench().await,
     }
 }
