@@ -9,8 +9,10 @@ use uuid::Uuid;
 use super::{Contract, Effect};
 use crate::target::Target;
 
-/// What servers answer for a route that they do not have.
-const NO_ROUTE: [u16; 3] = [404, 405, 501];
+/// No route, whatever the path: the method is not served there (RFC 9110 15.5.6, 15.6.2).
+const NO_METHOD: [u16; 2] = [405, 501];
+/// No route, or no such thing on it.
+const NOTHING: u16 = 404;
 
 /// Takes the bound operations out of a contract that the target does not serve.
 pub(crate) async fn miss_absent(
@@ -27,7 +29,9 @@ pub(crate) async fn miss_absent(
         .collect();
     for (name, method, path) in tried {
         let answer = answer(http, target, &method, &filled(&path)).await?;
-        if NO_ROUTE.contains(&answer.0) && answer == self::answer(http, target, &method, &nowhere()).await? {
+        let absent = NO_METHOD.contains(&answer.0)
+            || (answer.0 == NOTHING && answer == self::answer(http, target, &method, &nowhere()).await?);
+        if absent {
             contract.miss(&name);
         }
     }

@@ -66,6 +66,13 @@ impl Invitations<'_> {
             Carrier::Mail => self.token(tenant, &invitee.email).await?,
             Carrier::Id => id.clone(),
         };
+        // Who was invited may see who invited; a token is a pass to that, an id is none.
+        let invitee = match self.carrier() {
+            Carrier::Mail => invitee,
+            Carrier::Answer | Carrier::Id => {
+                Principal { entitlement: invitee.entitlement.clone().and(&tenant.key), ..invitee }
+            }
+        };
         Ok(Invitation { id, token, invitee })
     }
 

@@ -90,7 +90,15 @@ pub(crate) async fn run(
         let (status, exchange) = (attacked.status, attacked.exchange.clone());
         let mut outcome = judge(arena, operation, case, &attacker, &own, &swapped, attacked).await?;
         if writes {
-            let changes = before.changes(&arena.snapshot(operation, &[&own, &foreign]).await?);
+            let after = match arena.snapshot(operation, &[&own, &foreign]).await {
+                Ok(after) => after,
+                Err(stop) => {
+                    // What the attack wrote may be why the state cannot be read any more: what it found stands.
+                    outcomes.extend(outcome.finding.is_some().then_some(outcome));
+                    return Err(stop);
+                }
+            };
+            let changes = before.changes(&after);
             if !changes.is_empty() {
                 let observed = format!("status {status}, and the state changed: {}", listed(&changes));
                 let expected = "refused, and no change of state";
