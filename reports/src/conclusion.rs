@@ -35,6 +35,11 @@ pub(crate) fn sentences(report: &RunReport) -> Vec<String> {
             title.trim_end_matches('.')
         ));
     }
+    let accepted = report.accepted_findings();
+    if accepted > 0 {
+        let they = if accepted == 1 { "is accepted and does" } else { "are accepted and do" };
+        parts.push(format!("{} {they} not fail the run.", plural(accepted, "known finding")));
+    }
     if report.leaks() > 0 {
         let leaks = usize::try_from(report.leaks()).unwrap_or(usize::MAX);
         parts.push(format!("{} under load carried another tenant's data.", plural(leaks, "response")));

@@ -137,7 +137,7 @@ fn a_redacted_credential_is_not_put_back() {
         end(run, "security", "access", 1.0);
     });
     assert!(page.contains("[redacted, 812 bytes]"), "the request shows that there was one");
-    assert!(page.contains("authorization: $AUTHORIZATION"), "the command has a place for one");
+    assert!(page.contains("$AUTHORIZATION"), "the command has a place for one");
     assert!(!page.contains("Bearer [") && !page.contains("Bearer ey"), "and nothing else stands there");
 }
 

@@ -1,0 +1,168 @@
+//! The compliance checklist: what the standards ask, and what the checks that name a requirement came to.
+//!
+//! A requirement is met when checks that name it were run, all that could be run passed, and nothing was found. What was
+//! not tried, or could not be observed, is never met.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use harness::record::{Finding, Subject};
+use harness::verdict::Verdict;
+
+use crate::knowledge::{Standard, class_of, standards};
+use crate::report::{Counts, RunReport, Suite, Test};
+use crate::text::plural;
+
+/// The checklist of one target.
+#[derive(Clone, Debug)]
+pub(crate) struct Checklist {
+    /// The target's name.
+    pub target: String,
+    /// Operations of its contract.
+    pub operations: usize,
+    /// A sheet for each standard.
+    pub sheets: Vec<Sheet>,
+}
+
+/// One standard.
+#[derive(Clone, Debug)]
+pub(crate) struct Sheet {
+    /// `OWASP ASVS 5.0`.
+    pub standard: &'static str,
+    /// What it asks, in its order.
+    pub answers: Vec<Answer>,
+}
+
+/// One requirement.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// Its number: `8.2.2`.
+    pub id: String,
+    /// What it asks; empty where only a check knows it.
+    pub text: String,
+    /// The verdict.
+    pub standing: Standing,
+    /// The classes that tried it, with what their checks came to.
+    pub classes: BTreeMap<String, Counts>,
+    /// The operations it was tried on.
+    pub operations: BTreeSet<String>,
+    /// Something was found that is not accepted.
+    pub open: bool,
+    /// What else is to be said.
+    pub note: String,
+}
+
+/// Whether a requirement is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It was tried, and nothing was found.
+    Met,
+    /// Something was found.
+    NotMet,
+    /// No check that names it was run to its end.
+    NotTried,
+}
+
+impl Standing {
+    /// As a person reads it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Met => "met",
+            Standing::NotMet => "not met",
+            Standing::NotTried => "not tried",
+        }
+    }
+}
+
+/// The checklists of all targets on which the security suite said what its checks are about.
+pub(crate) fn checklists(report: &RunReport) -> Vec<Checklist> {
+    let suites = report.suites.iter().filter(|suite| suite.suite == "security");
+    let told = suites.filter(|suite| suite.tests.iter().any(|test| test.subject.is_some()));
+    told.map(|suite| checklist(report, suite)).collect()
+}
+
+fn checklist(report: &RunReport, suite: &Suite) -> Checklist {
+    let here = report.holes().filter(|finding| finding.target == suite.target);
+    let open = |finding: &Finding| report.findings.iter().any(|open| open.id == finding.id);
+    let found: Vec<(&Finding, bool)> = here.map(|finding| (finding, open(finding))).collect();
+    Checklist {
+        target: suite.target.clone(),
+        operations: suite.operations,
+        sheets: standards().iter().map(|standard| sheet(standard, suite, &found)).collect(),
+    }
+}
+
+/// What was found about a requirement.
+#[derive(Clone, Copy, Default)]
+struct Holes {
+    all: usize,
+    /// Not all of them are accepted.
+    open: bool,
+}
+
+fn sheet(standard: &'static Standard, suite: &Suite, found: &[(&Finding, bool)]) -> Sheet {
+    let numbers = |asvs: &[String], owasp: &str| match standard.id.as_str() {
+        "owasp" => vec![owasp.to_owned()],
+        _ => asvs.to_vec(),
+    };
+    let of_subject = |subject: &Subject| numbers(&subject.asvs, &subject.owasp);
+    let of_finding = |finding: &Finding| numbers(&finding.asvs, &finding.owasp);
+    let mut tried: BTreeMap<String, Vec<&Test>> = BTreeMap::new();
+    for test in &suite.tests {
+        for number in test.subject.iter().flat_map(of_subject).filter(|number| !number.is_empty()) {
+            tried.entry(number).or_default().push(test);
+        }
+    }
+    let mut holes: BTreeMap<String, Holes> = BTreeMap::new();
+    for (finding, open) in found {
+        for number in of_finding(finding).into_iter().filter(|number| !number.is_empty()) {
+            let holes = holes.entry(number).or_default();
+            holes.all += 1;
+            holes.open |= open;
+        }
+    }
+    let named = |number: &str| tried.contains_key(number) || holes.contains_key(number);
+    let known = standard.requirements.iter().filter(|[number, _]| {
+        named(number) || standard.always.iter().any(|always| number.starts_with(always))
+    });
+    let known = known.map(|[number, text]| (number.clone(), text.clone()));
+    let listed: BTreeSet<&str> = standard.requirements.iter().map(|[number, _]| number.as_str()).collect();
+    // What a check names is asked, whether or not the data knows its text.
+    let others: BTreeSet<&String> =
+        tried.keys().chain(holes.keys()).filter(|number| !listed.contains(number.as_str())).collect();
+    let asked = known.chain(others.into_iter().map(|number| (number.clone(), String::new())));
+    let answers = asked.map(|(number, text)| {
+        let tests = tried.get(&number).map(Vec::as_slice).unwrap_or_default();
+        answer(number.clone(), text, tests, holes.get(&number).copied().unwrap_or_default())
+    });
+    Sheet { standard: &standard.name, answers: answers.collect() }
+}
+
+fn answer(id: String, text: String, tests: &[&Test], holes: Holes) -> Answer {
+    let mut classes: BTreeMap<String, Counts> = BTreeMap::new();
+    let mut counts = Counts::default();
+    for test in tests {
+        classes.entry(class_of(&test.test).to_owned()).or_default().add(test.verdict);
+        counts.add(test.verdict);
+    }
+    let standing = match (holes.all + counts.fail, counts.error, counts.pass) {
+        (1.., _, _) => Standing::NotMet,
+        (0, 0, 1..) => Standing::Met,
+        _ => Standing::NotTried,
+    };
+    let mut notes = Vec::new();
+    if holes.all > 0 {
+        let accepted = if holes.open { "" } else { ", accepted" };
+        notes.push(plural(holes.all, "finding") + accepted);
+    }
+    if counts.error > 0 {
+        notes.push(format!("{} could not be observed", plural(counts.error, "check")));
+    }
+    if counts.skip + counts.disabled > 0 {
+        notes.push(format!("{} not run here", plural(counts.skip + counts.disabled, "check")));
+    }
+    let observed = tests.iter().filter(|test| matches!(test.verdict, Verdict::Pass | Verdict::Fail));
+    let operations =
+        observed.filter_map(|test| test.subject.as_ref()).map(|subject| subject.operation.clone());
+    let open = holes.open || counts.fail > 0;
+    Answer { id, text, standing, classes, operations: operations.collect(), open, note: notes.join(", ") }
+}
