@@ -176,14 +176,16 @@ fn checklist(out: &mut String, report: &RunReport) {
                     Standing::NotMet => "**not met**".to_owned(),
                     other => other.as_str().to_owned(),
                 };
-                let note = if answer.note.is_empty() { String::new() } else { format!(" ({})", answer.note) };
+                let note = match answer.note.as_str() {
+                    "" => String::new(),
+                    note => format!(" ({})", escaped(note)),
+                };
                 let classes: Vec<_> = answer.classes.keys().map(String::as_str).collect();
                 let _ = writeln!(
                     out,
-                    "| {} {} | {verdict}{} | {} | {} of {} |",
+                    "| {} {} | {verdict}{note} | {} | {} of {} |",
                     escaped(&answer.id),
                     escaped(&answer.text),
-                    escaped(&note),
                     escaped(&classes.join(", ")),
                     answer.operations.len(),
                     list.operations,

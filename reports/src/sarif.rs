@@ -11,6 +11,7 @@ use harness::verdict::{Exit, Verdict};
 use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
 
+use crate::conclusion::shell_word;
 use crate::knowledge::{class, class_of, remedy};
 use crate::report::{Acceptance, RunReport};
 use crate::text::line;
@@ -132,7 +133,7 @@ fn result(finding: &Finding, accepted: Option<&Acceptance>, rules: &mut Rules) -
             "cwe": finding.cwe,
             "owasp": finding.owasp,
             "asvs": finding.asvs,
-            "rerun": format!("watertight rerun {}", finding.id),
+            "rerun": format!("watertight rerun {}", shell_word(&finding.id)),
         },
     });
     // The attack is the last exchange; what stands before it is there for comparison.
