@@ -121,7 +121,8 @@ fn summary(report: &RunReport, scopes: &[Scope]) -> Vec<String> {
     out.push(if uncovered == 0 {
         "Nothing that the contracts demand was left unsent.".to_owned()
     } else {
-        format!("{} that the contracts demand was not sent.", plural(uncovered, "combination"))
+        let were = if uncovered == 1 { "was" } else { "were" };
+        format!("{} that the contracts demand {were} not sent.", plural(uncovered, "combination"))
     });
     out
 }

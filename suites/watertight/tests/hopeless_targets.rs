@@ -176,6 +176,7 @@ fn a_service_that_hangs_or_dies_in_mid_run_is_not_waited_for() {
         let (pass, error) = (suite["pass"].as_u64().unwrap(), suite["error"].as_u64().unwrap());
         assert!(error > pass, "{fault:?}: most was not observed: {pass} passed, {error} errors");
         assert!(said.contains("could not be observed"), "{fault:?} {said}");
-        assert!((16..=40).contains(&unanswered), "{fault:?}: {unanswered} requests were waited for");
+        // Sixteen in a row, what was under way beside them, and some between which a late answer came in.
+        assert!((16..=100).contains(&unanswered), "{fault:?}: {unanswered} requests were waited for");
     }
 }
