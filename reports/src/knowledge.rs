@@ -90,6 +90,11 @@ pub fn is_requirement(id: &str) -> bool {
     standards().iter().any(|standard| standard.requirements.iter().any(|[number, _]| number == id))
 }
 
+/// Whether the class of a check, by its path, is known.
+pub fn is_class(check: &str) -> bool {
+    class(class_of(check)).is_some()
+}
+
 /// The class of a check, by its path: `hop/team-get/path.teamId` is one of `hop`.
 pub(crate) fn class_of(check: &str) -> &str {
     check.split('/').next().unwrap_or(check)

@@ -31,7 +31,7 @@ mod write;
 
 pub use error::ReportError;
 pub use junit::junit;
-pub use knowledge::{Remedy, is_requirement, remedy};
+pub use knowledge::{Remedy, is_class, is_requirement, remedy};
 pub use markdown::summary;
 pub use merge::merge;
 pub use page::page;

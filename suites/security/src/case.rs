@@ -2,7 +2,7 @@
 
 use harness::exchange::Exchange;
 use harness::record::{Finding, Severity, Subject};
-use harness::suite::{Outcome, Suite};
+use harness::suite::Outcome;
 use harness::verdict::Verdict;
 
 /// What a kind of attack is known as in the field.
@@ -45,11 +45,11 @@ pub struct CaseOutcome {
 }
 
 impl Case {
-    /// What it is about, for the records of a suite.
-    pub fn subject(&self, suite: &Suite) -> Subject {
+    /// What it is about, for the records of a suite on a target.
+    pub fn subject(&self, suite: &str, target: &str) -> Subject {
         Subject {
-            suite: suite.name().to_owned(),
-            target: suite.target().to_owned(),
+            suite: suite.to_owned(),
+            target: target.to_owned(),
             test: self.path.clone(),
             operation: self.operation.clone(),
             cwe: self.reference.cwe,

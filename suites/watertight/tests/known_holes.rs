@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a command cannot do is a failed test")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -94,4 +94,47 @@ fn a_list_that_cannot_be_used_is_named_with_the_key_and_the_remedy() {
         assert!(message.contains("accepted.toml"), "{message}");
     }
     assert!(!folder.path().join("reports").exists(), "nothing was begun");
+}
+
+/// Where a text has a signed or unsigned JWT: two parts of base64url that begin like JSON, with a dot between.
+fn token_in(text: &str) -> Option<&str> {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.match_indices("eyJ").map(|(at, _)| &text[at..]).find(|from| {
+        let rest = from.trim_start_matches(part);
+        rest.strip_prefix('.').is_some_and(|claims| claims.starts_with("eyJ"))
+    })
+}
+
+fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => files_below(&entry.path(), found),
+            kind if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn nothing_that_a_run_leaves_has_a_token_or_a_key_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["security", "--target", "access", "--only", "*/invitation-accept*/*"];
+    let (code, said, run) = watertight(folder.path(), "unsigned-tokens", &words);
+    assert_eq!(code, Some(1), "{said}");
+    let ids: Vec<_> = run["findings"].as_array().unwrap().iter().map(|finding| &finding["id"]).collect();
+    assert!(!ids.is_empty(), "tokens were believed, so there is evidence: {said}");
+    let mut files = Vec::new();
+    files_below(folder.path(), &mut files);
+    assert!(files.iter().any(|file| file.ends_with("findings.sarif")), "{files:?}");
+    for file in files {
+        let text = fs::read(&file).unwrap();
+        let text = String::from_utf8_lossy(&text);
+        for secret in ["PRIVATE KEY", "\"d\":\""] {
+            assert!(!text.contains(secret), "{} has a key in it", file.display());
+        }
+        let token = token_in(&text).map(|from| from.chars().take(60).collect::<String>());
+        assert_eq!(token, None, "{} has a token in it", file.display());
+    }
+    assert_eq!(token_in(&said), None, "nor does the terminal");
+    assert!(token_in("Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.").is_some(), "one would be seen");
 }
