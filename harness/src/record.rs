@@ -15,6 +15,8 @@ use crate::verdict::Verdict;
 pub enum Record {
     /// A suite began in this process. A suite may run in several processes; they are added up.
     Suite(SuiteStarted),
+    /// Only a part of a suite is run.
+    Part(Part),
     /// A test began.
     Started(Started),
     /// A test ended.
@@ -61,6 +63,17 @@ pub struct SuiteStarted {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+}
+
+/// Only a part of a suite is run: what passes says nothing of the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The suite's name.
+    pub suite: String,
+    /// The target's name.
+    pub target: String,
+    /// Which part: a pattern of paths.
+    pub what: String,
 }
 
 /// A suite's process ended.

@@ -73,6 +73,9 @@ pub(crate) fn sentences(report: &RunReport) -> Vec<String> {
         let (target, reason) = (line(&absent.target), line(&absent.reason));
         parts.push(format!("{target} was skipped: {}.", reason.trim_end_matches('.')));
     }
+    if report.suites.iter().any(|suite| suite.part.is_some()) {
+        parts.push("Only a part of the suite was asked for.".to_owned());
+    }
     if report.partial {
         parts.push("A process did not reach its end, so the run is incomplete.".to_owned());
     }

@@ -75,6 +75,8 @@ pub struct Suite {
     pub processes: usize,
     /// Processes that did not reach their end.
     pub unfinished: usize,
+    /// The part that was run, where not all of the suite was asked for.
+    pub part: Option<String>,
     /// Wall time, seconds; processes that ran side by side are not counted twice.
     pub seconds: f64,
     /// The tests, by path.

@@ -70,6 +70,10 @@ pub(super) fn read_into(fold: &mut Fold, records: Vec<Record>) {
                 process.worked(&key, ended.seconds);
                 fold.attempt(&key, ended);
             }
+            Record::Part(part) => {
+                let key = process.suite(&part.suite, &part.target);
+                fold.suites.entry(key).or_default().part = Some(part.what);
+            }
             Record::Subject(subject) => {
                 let key = process.suite(&subject.suite, &subject.target);
                 let subjects = &mut fold.suites.entry(key).or_default().subjects;

@@ -98,6 +98,11 @@ fn summary(report: &RunReport, scopes: &[Scope]) -> Vec<String> {
             grouped(scope.cells as u64),
         ));
     }
+    for suite in report.suites.iter().filter(|suite| suite.suite == "security") {
+        if let Some(part) = &suite.part {
+            out.push(format!("Of the suite only {part} was run on {}: the rest is not known.", suite.target));
+        }
+    }
     out.push(match report.findings.first() {
         None => "Nothing was found.".to_owned(),
         Some(worst) => {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use fixtures::Targets;
 use harness::host;
-use harness::record::{Absent, Record};
+use harness::record::{Absent, Accepted, Record};
 use harness::run::Run;
 use harness::suite::Suite;
 use harness::system::System;
@@ -33,13 +33,16 @@ fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
         eprintln!("target {target} is skipped: {reason}");
         Run::current()?.record("security", &Record::Absent(Absent { target, reason }))?;
     }
+    let part = part(arguments);
     let (mut suites, mut all) = (Vec::new(), Vec::new());
     for selected in &selected {
         let system = &selected.system;
         let suite = Arc::new(Suite::begin("security", system, None)?);
         for entry in &system.target.accepted {
-            // Whether all of the suite is run, only libtest knows: what no check finds is not taken for gone.
-            suite.record(&Record::Accepted(entry.clone()))?;
+            suite.record(&Record::Accepted(Accepted { whole: part.is_none(), ..entry.clone() }))?;
+        }
+        if let Some(part) = &part {
+            suite.record(&suite.part(part))?;
         }
         all.extend(Plan::of(system).groups.into_iter().flat_map(|group| trials(group, system, &suite)));
         suites.push(suite);
@@ -49,6 +52,13 @@ fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
         suite.leave()?;
     }
     Ok(conclusion.exit_code())
+}
+
+/// The part of the suite that is asked for.
+fn part(arguments: &Arguments) -> Option<String> {
+    let skipped = arguments.skip.iter().map(|pattern| format!("all but {pattern}"));
+    let words: Vec<String> = arguments.filter.iter().cloned().chain(skipped).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// The cases of a group as tests. The group runs once, when the first of them is asked for.

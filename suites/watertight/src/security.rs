@@ -88,13 +88,21 @@ pub async fn run(
         let accepted = accepted.unwrap_or(&system.target.accepted);
         let here = accepted.iter().filter(|entry| entry.target == system.target.name);
         let here = here.map(|entry| Accepted { whole, ..entry.clone() });
-        attack(system, plan, here.collect()).await?;
+        attack(system, plan, scope, here.collect()).await?;
     }
     Ok(())
 }
 
-async fn attack(system: &Arc<System>, plan: &Plan, accepted: Vec<Accepted>) -> Result<(), CommandError> {
+async fn attack(
+    system: &Arc<System>,
+    plan: &Plan,
+    scope: Scope<'_>,
+    accepted: Vec<Accepted>,
+) -> Result<(), CommandError> {
     let suite = Arc::new(Suite::begin("security", system, None)?);
+    if let Scope::Only(part) | Scope::Check(part) = scope {
+        suite.record(&suite.part(part))?;
+    }
     for entry in accepted {
         suite.record(&Record::Accepted(entry))?;
     }

@@ -1,6 +1,5 @@
 //! What checks and weaknesses refer to is known to the reports: a finding comes with what to do about it, and a
 //! requirement with its text.
-#![expect(clippy::unwrap_used, reason = "what cannot be started is a failed test")]
 
 use std::collections::BTreeSet;
 
