@@ -12,8 +12,14 @@ pub struct Reference {
     pub cwe: u32,
     /// OWASP API Security Top 10 2023.
     pub owasp: &'static str,
-    /// OWASP ASVS 5.0 requirement.
+    /// OWASP ASVS 5.0 requirements, with commas between.
     pub asvs: &'static str,
+}
+
+impl Reference {
+    fn requirements(self) -> Vec<String> {
+        self.asvs.split(',').map(|requirement| requirement.trim().to_owned()).collect()
+    }
 }
 
 /// One case.
@@ -54,7 +60,7 @@ impl Case {
             operation: self.operation.clone(),
             cwe: self.reference.cwe,
             owasp: self.reference.owasp.to_owned(),
-            asvs: vec![self.reference.asvs.to_owned()],
+            asvs: self.reference.requirements(),
         }
     }
 
@@ -82,7 +88,7 @@ impl Case {
             severity: self.severity,
             cwe: reference.cwe,
             owasp: reference.owasp.to_owned(),
-            asvs: vec![reference.asvs.to_owned()],
+            asvs: reference.requirements(),
             gain: self.gain.clone(),
             expected: expected.to_owned(),
             observed: observed.to_owned(),
