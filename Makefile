@@ -2,6 +2,7 @@
 #
 #   make security TARGET=fixtures/targets/sit.toml    a deployment instead of the embedded targets
 #   make security TARGET=access                       one of the embedded targets
+#   make security ACCEPTED=accepted.toml              findings that are known do not fail it
 #   make load PROFILE=peak                            another load profile
 #   make integration REPEAT=20                        so many times, in shuffled orders
 #   make mutants FULL=1                               every check against every weakness
@@ -13,6 +14,7 @@ CARGO ?= cargo
 WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 
 target = $(if $(TARGET),--target '$(TARGET)')
+accepted = $(if $(ACCEPTED),--accepted '$(ACCEPTED)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
 full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
@@ -31,8 +33,8 @@ build: ## build the command and the tests it runs
 demo: build ## all suites against the embedded targets, and a report to look at
 	@$(WATERTIGHT) demo $(target)
 
-security: build ## the security suite  [TARGET=]
-	@$(WATERTIGHT) security $(target)
+security: build ## the security suite  [TARGET= ACCEPTED=]
+	@$(WATERTIGHT) security $(target) $(accepted)
 
 load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
 	@$(WATERTIGHT) load $(profile) $(target)

@@ -1,7 +1,7 @@
 //! A case: one attack whose outcome has a name, and what its success would mean.
 
 use harness::exchange::Exchange;
-use harness::record::{Finding, Severity};
+use harness::record::{Finding, Severity, Subject};
 use harness::suite::Outcome;
 use harness::verdict::Verdict;
 
@@ -12,8 +12,14 @@ pub struct Reference {
     pub cwe: u32,
     /// OWASP API Security Top 10 2023.
     pub owasp: &'static str,
-    /// OWASP ASVS 5.0 requirement.
+    /// OWASP ASVS 5.0 requirements, with commas between.
     pub asvs: &'static str,
+}
+
+impl Reference {
+    fn requirements(self) -> Vec<String> {
+        self.asvs.split(',').map(|requirement| requirement.trim().to_owned()).collect()
+    }
 }
 
 /// One case.
@@ -45,6 +51,19 @@ pub struct CaseOutcome {
 }
 
 impl Case {
+    /// What it is about, for the records of a suite on a target.
+    pub fn subject(&self, suite: &str, target: &str) -> Subject {
+        Subject {
+            suite: suite.to_owned(),
+            target: target.to_owned(),
+            test: self.path.clone(),
+            operation: self.operation.clone(),
+            cwe: self.reference.cwe,
+            owasp: self.reference.owasp.to_owned(),
+            asvs: self.reference.requirements(),
+        }
+    }
+
     /// The attack was refused, and nothing changed.
     pub fn passed(self) -> CaseOutcome {
         CaseOutcome { case: self, outcome: Outcome::pass(), finding: None }
@@ -60,7 +79,7 @@ impl Case {
     ) -> CaseOutcome {
         let reference = self.reference;
         let finding = Finding {
-            id: format!("{target}.{}", self.path.replace('/', ".")),
+            id: Finding::id_of(target, &self.path),
             title: self.title.clone(),
             check: self.path.clone(),
             suite: "security".to_owned(),
@@ -69,7 +88,7 @@ impl Case {
             severity: self.severity,
             cwe: reference.cwe,
             owasp: reference.owasp.to_owned(),
-            asvs: vec![reference.asvs.to_owned()],
+            asvs: reference.requirements(),
             gain: self.gain.clone(),
             expected: expected.to_owned(),
             observed: observed.to_owned(),

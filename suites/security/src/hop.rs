@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::arena::{Arena, Attacked, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
 
-const REFERENCE: Reference = Reference { cwe: 639, owasp: "API1", asvs: "8.2.2" };
+const REFERENCE: Reference = Reference { cwe: 639, owasp: "API1", asvs: "8.2.2, 8.4.1" };
 
 /// Subsets of more slots than this would be more requests than anyone waits for; five slots are 31 hops.
 pub(crate) const MOST_SLOTS: usize = 5;

@@ -92,6 +92,7 @@ pub async fn recorded(
     let start = Instant::now();
     for case in &group.cases {
         suite.started(&case.path)?;
+        suite.record(&Record::Subject(case.subject(suite.name(), suite.target())))?;
     }
     let outcomes = group.run(system, suite).await;
     for outcome in &outcomes {

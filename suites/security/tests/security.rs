@@ -7,13 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use fixtures::Targets;
 use harness::host;
-use harness::record::{Absent, Record};
+use harness::record::{Absent, Accepted, Record};
 use harness::run::Run;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::verdict::{Exit, Verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 use suites_security::{Group, Plan, run};
+use time::OffsetDateTime;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -32,10 +33,17 @@ fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
         eprintln!("target {target} is skipped: {reason}");
         Run::current()?.record("security", &Record::Absent(Absent { target, reason }))?;
     }
+    let part = part(arguments);
     let (mut suites, mut all) = (Vec::new(), Vec::new());
     for selected in &selected {
         let system = &selected.system;
         let suite = Arc::new(Suite::begin("security", system, None)?);
+        for entry in &system.target.accepted {
+            suite.record(&Record::Accepted(Accepted { whole: part.is_none(), ..entry.clone() }))?;
+        }
+        if let Some(part) = &part {
+            suite.record(&suite.part(part))?;
+        }
         all.extend(Plan::of(system).groups.into_iter().flat_map(|group| trials(group, system, &suite)));
         suites.push(suite);
     }
@@ -44,6 +52,13 @@ fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
         suite.leave()?;
     }
     Ok(conclusion.exit_code())
+}
+
+/// The part of the suite that is asked for.
+fn part(arguments: &Arguments) -> Option<String> {
+    let skipped = arguments.skip.iter().map(|pattern| format!("all but {pattern}"));
+    let words: Vec<String> = arguments.filter.iter().cloned().chain(skipped).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// The cases of a group as tests. The group runs once, when the first of them is asked for.
@@ -63,7 +78,14 @@ fn trials(group: Group, system: &Arc<System>, suite: &Arc<Suite>) -> Vec<Trial> 
                 Ok(outcomes
                     .into_iter()
                     .map(|outcome| {
-                        let failed = outcome.outcome.verdict >= Verdict::Fail;
+                        let accepted = outcome.finding.as_ref().is_some_and(|finding| {
+                            let today = OffsetDateTime::now_utc().date();
+                            let listed = system.target.accepted.iter();
+                            listed
+                                .filter(|entry| entry.until >= today)
+                                .any(|entry| entry.finding == finding.id)
+                        });
+                        let failed = outcome.outcome.verdict >= Verdict::Fail && !accepted;
                         let reason = outcome.outcome.reason.unwrap_or_default();
                         (outcome.case.path, if failed { Err(reason) } else { Ok(()) })
                     })

@@ -34,6 +34,10 @@ pub enum Command {
         /// Only the checks that match, `*` stands for any part of a path: `hop/team-*`.
         #[arg(long, value_name = "PATTERN")]
         only: Option<String>,
+        /// Findings that are known and do not fail the run, in place of those that the target file names:
+        /// docs/reports.md.
+        #[arg(long, value_name = "FILE")]
+        accepted: Option<PathBuf>,
     },
     /// A load run, judged by thresholds.
     Load {
@@ -60,7 +64,7 @@ pub enum Command {
         /// The run's folder; default the latest.
         run: Option<PathBuf>,
     },
-    /// Runs the check behind a finding again.
+    /// Runs exactly the check behind a finding again, and says whether it still occurs.
     Rerun {
         /// The finding's id, as the report shows it.
         finding: String,

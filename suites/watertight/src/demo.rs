@@ -5,6 +5,7 @@ use std::path::Path;
 use harness::verdict::Exit;
 
 use crate::error::CommandError;
+use crate::security::Scope;
 use crate::session::Session;
 use crate::{integration, load, security};
 
@@ -19,6 +20,6 @@ pub async fn demo(target: Option<&Path>) -> Result<Exit, CommandError> {
 
 async fn all(session: &Session) -> Result<(), CommandError> {
     session.part(integration::run(session, None)).await?;
-    session.part(security::run(session, None)).await?;
+    session.part(security::run(session, Scope::All, None)).await?;
     load::run(session, PROFILE).await
 }
