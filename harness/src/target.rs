@@ -94,6 +94,8 @@ impl Default for Denials {
 pub struct Limits {
     /// Requests one process may send in all; the next one is refused before it is sent.
     pub max_requests: Option<u64>,
+    /// How long a right may outlive its end; without it, it is gone with the next request.
+    pub revocation_seconds: Option<u64>,
 }
 
 /// Whose tokens the minted ones look like.

@@ -122,6 +122,11 @@ fn letter(class: Class) -> char {
         Class::Matrix => 'M',
         Class::Hop => 'H',
         Class::Token => 'T',
+        Class::Audit => 'A',
+        Class::Standing => 'S',
+        Class::Invitation => 'I',
+        Class::Feature => 'F',
+        Class::Race => 'R',
         Class::Cleanup => 'X',
     }
 }
