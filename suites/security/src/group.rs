@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use harness::contract::{Operation, Unannotated};
+use harness::contract::{Contract, Operation, Unannotated};
 use harness::suite::Suite;
 use harness::system::System;
 use harness::target::TokenStyle;
@@ -12,7 +12,7 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{contract, hop, matrix, token};
+use crate::{audit, contract, hop, matrix, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -33,6 +33,7 @@ enum Attack {
     Matrix(Operation),
     Hop(Operation),
     Token(Operation),
+    Audit(Operation),
 }
 
 impl Group {
@@ -50,7 +51,12 @@ impl Group {
     }
 
     /// The groups of an operation.
-    pub(crate) fn of(cast: &Arc<Cast>, operation: &Operation, style: TokenStyle) -> Vec<Group> {
+    pub(crate) fn of(
+        cast: &Arc<Cast>,
+        contract: &Contract,
+        operation: &Operation,
+        style: TokenStyle,
+    ) -> Vec<Group> {
         let group = |class: &str, cases, attack| Group {
             path: format!("{class}/{}", operation.name),
             cases,
@@ -65,6 +71,15 @@ impl Group {
         if operation.needs_token() {
             groups.push(group("token", token::cases(operation, style), Attack::Token(operation.clone())));
         }
+        let mut among = |class: &str, cases: Vec<Case>, personas: &[Persona], attack| {
+            if !cases.is_empty() {
+                groups.push(Group { cast: cast.among(personas), ..group(class, cases, attack) });
+            }
+        };
+        if audit::applies(operation) {
+            let personas = audit::personas(operation, cast);
+            among("audit", audit::cases(operation, cast), &personas, Attack::Audit(operation.clone()));
+        }
         groups
     }
 
@@ -77,7 +92,7 @@ impl Group {
                 let cases = self.cases.iter().cloned();
                 return cases.map(|case| case.without_result(Verdict::Skip, why)).collect();
             }
-            Attack::Matrix(_) | Attack::Hop(_) | Attack::Token(_) => {}
+            _ => {}
         }
         let mut outcomes = Vec::new();
         let Err(stop) = self.in_arena(system, suite, &mut outcomes).await else { return outcomes };
@@ -102,6 +117,7 @@ impl Group {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
             Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
             Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
+            Attack::Audit(operation) => audit::run(&arena, operation, outcomes).await,
             Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
         };
         arena.leave().await.and(attacked)

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod arena;
+pub mod audit;
 mod case;
 pub mod cast;
 mod contract;
