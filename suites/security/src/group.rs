@@ -12,7 +12,7 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{audit, contract, hop, matrix, token};
+use crate::{audit, contract, hop, matrix, standing, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ enum Attack {
     Hop(Operation),
     Token(Operation),
     Audit(Operation),
+    Standing(Operation),
 }
 
 impl Group {
@@ -80,6 +81,10 @@ impl Group {
             let personas = audit::personas(operation, cast);
             among("audit", audit::cases(operation, cast), &personas, Attack::Audit(operation.clone()));
         }
+        if standing::applies(operation) {
+            let cases = standing::cases(operation, cast, contract);
+            among("standing", cases, &standing::personas(cast), Attack::Standing(operation.clone()));
+        }
         groups
     }
 
@@ -118,6 +123,7 @@ impl Group {
             Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
             Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
             Attack::Audit(operation) => audit::run(&arena, operation, outcomes).await,
+            Attack::Standing(operation) => standing::run(&arena, operation, outcomes).await,
             Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
         };
         arena.leave().await.and(attacked)

@@ -18,6 +18,7 @@ mod matrix;
 pub mod model;
 mod plan;
 pub mod run;
+mod standing;
 mod token;
 
 pub use case::{Case, Reference};

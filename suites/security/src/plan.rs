@@ -57,6 +57,7 @@ impl Plan {
                 }
                 Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
                 Some("audit") => demanded.push((operation, String::new(), Class::Audit)),
+                Some("standing") => demanded.push((operation, String::new(), Class::Standing)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
                 _ => {}
             }
