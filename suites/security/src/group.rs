@@ -12,7 +12,7 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{audit, contract, hop, matrix, standing, token};
+use crate::{audit, contract, hop, invitation, matrix, standing, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ enum Attack {
     Token(Operation),
     Audit(Operation),
     Standing(Operation),
+    Invitation(Operation),
 }
 
 impl Group {
@@ -85,6 +86,8 @@ impl Group {
             let cases = standing::cases(operation, cast, contract);
             among("standing", cases, &standing::personas(cast), Attack::Standing(operation.clone()));
         }
+        let cases = invitation::cases(operation, contract);
+        among("invitation", cases, &invitation::personas(cast), Attack::Invitation(operation.clone()));
         groups
     }
 
@@ -124,6 +127,7 @@ impl Group {
             Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
             Attack::Audit(operation) => audit::run(&arena, operation, outcomes).await,
             Attack::Standing(operation) => standing::run(&arena, operation, outcomes).await,
+            Attack::Invitation(operation) => invitation::run(&arena, operation, outcomes).await,
             Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
         };
         arena.leave().await.and(attacked)

@@ -13,6 +13,7 @@ mod contract;
 pub mod golden;
 mod group;
 mod hop;
+mod invitation;
 pub mod ladder;
 mod matrix;
 pub mod model;

@@ -58,6 +58,7 @@ impl Plan {
                 Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
                 Some("audit") => demanded.push((operation, String::new(), Class::Audit)),
                 Some("standing") => demanded.push((operation, String::new(), Class::Standing)),
+                Some("invitation") => demanded.push((operation, String::new(), Class::Invitation)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
                 _ => {}
             }

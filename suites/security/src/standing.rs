@@ -21,7 +21,7 @@ use crate::case::{Case, CaseOutcome, Reference};
 use crate::cast::{Cast, Persona};
 
 use kept::Kept;
-use loss::Loss;
+pub(crate) use loss::Loss;
 
 /// How long is looked on when a right outlives its end, beyond what the target allows.
 const LOOKED_ON: Duration = Duration::from_secs(3);
