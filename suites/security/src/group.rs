@@ -12,7 +12,7 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{audit, contract, hop, invitation, matrix, standing, token};
+use crate::{audit, contract, feature, hop, invitation, matrix, standing, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -36,6 +36,7 @@ enum Attack {
     Audit(Operation),
     Standing(Operation),
     Invitation(Operation),
+    Feature(Operation),
 }
 
 impl Group {
@@ -88,6 +89,8 @@ impl Group {
         }
         let cases = invitation::cases(operation, contract);
         among("invitation", cases, &invitation::personas(cast), Attack::Invitation(operation.clone()));
+        let cases = feature::cases(operation, contract);
+        among("feature", cases, &feature::personas(cast), Attack::Feature(operation.clone()));
         groups
     }
 
@@ -128,6 +131,7 @@ impl Group {
             Attack::Audit(operation) => audit::run(&arena, operation, outcomes).await,
             Attack::Standing(operation) => standing::run(&arena, operation, outcomes).await,
             Attack::Invitation(operation) => invitation::run(&arena, operation, outcomes).await,
+            Attack::Feature(operation) => feature::run(&arena, operation, outcomes).await,
             Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
         };
         arena.leave().await.and(attacked)

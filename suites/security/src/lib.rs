@@ -10,6 +10,7 @@ pub mod audit;
 mod case;
 pub mod cast;
 mod contract;
+mod feature;
 pub mod golden;
 mod group;
 mod hop;

@@ -59,6 +59,7 @@ impl Plan {
                 Some("audit") => demanded.push((operation, String::new(), Class::Audit)),
                 Some("standing") => demanded.push((operation, String::new(), Class::Standing)),
                 Some("invitation") => demanded.push((operation, String::new(), Class::Invitation)),
+                Some("feature") => demanded.push((operation, String::new(), Class::Feature)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
                 _ => {}
             }
