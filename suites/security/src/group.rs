@@ -12,7 +12,7 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{audit, contract, feature, hop, invitation, matrix, standing, token};
+use crate::{audit, contract, feature, hop, invitation, matrix, race, standing, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -37,6 +37,7 @@ enum Attack {
     Standing(Operation),
     Invitation(Operation),
     Feature(Operation),
+    Race(Operation),
 }
 
 impl Group {
@@ -91,6 +92,8 @@ impl Group {
         among("invitation", cases, &invitation::personas(cast), Attack::Invitation(operation.clone()));
         let cases = feature::cases(operation, contract);
         among("feature", cases, &feature::personas(cast), Attack::Feature(operation.clone()));
+        let cases = race::cases(operation, contract);
+        among("race", cases, &race::personas(cast), Attack::Race(operation.clone()));
         groups
     }
 
@@ -132,6 +135,7 @@ impl Group {
             Attack::Standing(operation) => standing::run(&arena, operation, outcomes).await,
             Attack::Invitation(operation) => invitation::run(&arena, operation, outcomes).await,
             Attack::Feature(operation) => feature::run(&arena, operation, outcomes).await,
+            Attack::Race(operation) => race::run(&arena, operation, outcomes).await,
             Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
         };
         arena.leave().await.and(attacked)

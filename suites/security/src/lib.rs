@@ -19,6 +19,7 @@ pub mod ladder;
 mod matrix;
 pub mod model;
 mod plan;
+mod race;
 pub mod run;
 mod standing;
 mod token;

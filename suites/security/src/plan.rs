@@ -60,6 +60,7 @@ impl Plan {
                 Some("standing") => demanded.push((operation, String::new(), Class::Standing)),
                 Some("invitation") => demanded.push((operation, String::new(), Class::Invitation)),
                 Some("feature") => demanded.push((operation, String::new(), Class::Feature)),
+                Some("race") => demanded.push((operation, String::new(), Class::Race)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
                 _ => {}
             }
