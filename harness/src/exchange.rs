@@ -89,6 +89,11 @@ impl Class {
             Class::Cleanup => "cleanup",
         }
     }
+
+    /// Whether such a request is an attack: it needs the target's consent, and coverage counts it.
+    pub fn is_attack(self) -> bool {
+        !matches!(self, Class::Use | Class::Control | Class::Cleanup)
+    }
 }
 
 /// Headers whose value is a credential wherever it appears.
@@ -105,8 +110,11 @@ pub fn is_secret_header(name: &str) -> bool {
 
 /// What stands in a record for a secret: its length, so that a truncated token is still told from a whole.
 pub fn redacted(secret: &str) -> String {
-    format!("[redacted, {} bytes]", secret.len())
+    format!("{REDACTED}{}{REDACTED_END}", secret.len())
 }
+
+const REDACTED: &str = "[redacted, ";
+const REDACTED_END: &str = " bytes]";
 
 /// Takes the secrets out of a body: the named members of JSON, and every string in `secrets` anywhere.
 pub fn redact_body(body: &str, secrets: &[String]) -> String {
@@ -158,14 +166,14 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// The request as a curl command line; each credential is a shell variable of the header's name
-/// (`$AUTHORIZATION`), to be set to the header's whole value.
+/// The request as a curl command line. What was redacted is a shell variable: a credential has its header's name
+/// (`$AUTHORIZATION`) and is to be set to the header's whole value, anything else is `$SECRET`.
 pub fn curl(exchange: &Exchange) -> String {
     let mut line = format!("curl -i -X {} {}", exchange.method, quote(&exchange.url));
     for (name, value) in &exchange.request_headers {
-        if is_secret_header(name) {
+        if is_secret_header(name) || value.starts_with(REDACTED) {
             // What was redacted is described, not sent: a forged token would pass for a rightful one here.
-            line.push_str(&format!(" \\\n  -H \"{name}: ${}\"", shell_variable(name)));
+            line.push_str(&format!(" \\\n  -H {}\"${}\"", quote(&format!("{name}: ")), shell_variable(name)));
         } else if !matches!(name.as_str(), "content-length" | "host" | "accept-encoding") {
             line.push_str(&format!(" \\\n  -H {}", quote(&format!("{name}: {value}"))));
         }
@@ -178,17 +186,33 @@ pub fn curl(exchange: &Exchange) -> String {
 
 /// `authorization` becomes `AUTHORIZATION`: the reader sets it to the whole header value.
 fn shell_variable(header: &str) -> String {
-    header.to_ascii_uppercase().replace('-', "_")
+    header.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }
 
-/// Single quotes for a POSIX shell: the target controls parts of what is quoted here.
+/// Single quotes for a POSIX shell, with `$SECRET` outside of them in the place of what was redacted: the target
+/// controls parts of what is quoted here.
 fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    let mut pieces = text.split(REDACTED);
+    let mut quoted = escaped(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        match piece.split_once(REDACTED_END) {
+            Some((length, rest)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
+                quoted.push_str(r#"'"$SECRET"'"#);
+                quoted.push_str(&escaped(rest));
+            }
+            _ => quoted.extend([REDACTED, &escaped(piece)]),
+        }
+    }
+    format!("'{quoted}'")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\'', r"'\''")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BODY_LIMIT, quote, redact_body};
+    use super::{BODY_LIMIT, quote, redact_body, redacted};
 
     #[test]
     fn named_members_are_redacted_at_any_depth() {
@@ -212,5 +236,12 @@ mod tests {
     #[test]
     fn what_the_target_sends_cannot_leave_the_quotes() {
         assert_eq!(quote("a'; rm -rf /;'"), r"'a'\''; rm -rf /;'\'''");
+        assert_eq!(quote("[redacted, '$(x)' bytes]"), r"'[redacted, '\''$(x)'\'' bytes]'");
+    }
+
+    #[test]
+    fn what_was_redacted_is_a_variable_to_be_set() {
+        let path = format!("/invitations/{}/accept", redacted("abc"));
+        assert_eq!(quote(&path), r#"'/invitations/'"$SECRET"'/accept'"#);
     }
 }

@@ -4,6 +4,7 @@
 //! sent, and lets no response with another tenant's data pass. See ARCHITECTURE.md for the whole house.
 #![warn(missing_docs)]
 
+pub mod accepted;
 pub mod client;
 pub mod contract;
 pub mod data;

@@ -18,6 +18,8 @@ use crate::wait::{self, TimedOut};
 
 /// Between two attempts to sign in.
 const SIGN_IN_PAUSE: Duration = Duration::from_secs(1);
+/// Twice as many as are under way at once, so that those that began together do not count as a row.
+const PATIENCE: u64 = 16;
 /// Longer than access-service leaves between two looks at the issuer's keys.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(15);
 
@@ -214,6 +216,11 @@ impl System {
         Api::new(suite, Connection { conformance, ..self.connection() })
     }
 
+    /// A client that records for a suite, takes answers as they come, and gives up on a target that gives none.
+    pub fn impatient_api(&self, suite: &str) -> Api {
+        Api::new(suite, Connection { patience: Some(PATIENCE), ..self.connection() })
+    }
+
     fn connection(&self) -> Connection {
         Connection {
             run: self.run,
@@ -222,6 +229,7 @@ impl System {
             leaks: self.leaks.clone(),
             coverage: self.coverage.clone(),
             conformance: None,
+            patience: None,
             http: self.http.clone(),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::request::{Request, Values};
-use super::{Answer, Api, CallError, Pending, REQUEST_ID, Received, is_hostile};
+use super::{Answer, Api, CallError, Pending, REQUEST_ID, Received};
 use crate::contract::{Effect, Operation, Place, SlotKind};
 use crate::exchange::Class;
 use crate::identity::{Credential, Principal};
@@ -140,6 +140,12 @@ impl Call {
     /// error, and a finding even if the error is dropped.
     pub async fn send(self) -> Result<Answer, CallError> {
         let api = self.api.clone();
+        let coverage = &api.inner.connection.coverage;
+        if let Some(patience) = api.inner.connection.patience
+            && coverage.unanswered() >= patience
+        {
+            return Err(CallError::Silent(patience));
+        }
         let (builder, pending) = self.prepare()?;
         let start = Instant::now();
         let received = match builder.send().await {
@@ -147,6 +153,7 @@ impl Call {
             Err(error) => Err(error),
         };
         let millis = start.elapsed().as_secs_f64() * 1e3;
+        coverage.answered(received.is_ok());
         let received = match received {
             Ok(received) => received,
             Err(source) => {
@@ -215,7 +222,7 @@ impl Call {
                 target: target.name.clone(),
             });
         }
-        if is_hostile(self.class) && !target.consents() {
+        if self.class.is_attack() && !target.consents() {
             return Err(CallError::NoConsent {
                 host: target.base_url.host_str().unwrap_or_default().to_owned(),
             });

@@ -14,6 +14,7 @@ type Key = (String, String, Class);
 pub struct Coverage {
     cells: Mutex<BTreeMap<Key, Count>>,
     spent: AtomicU64,
+    unanswered: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +27,20 @@ impl Coverage {
     /// Counts one request against the target's budget; returns how many went before it.
     pub(super) fn spend(&self) -> u64 {
         self.spent.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A request was answered or not, whatever the answer.
+    pub(super) fn answered(&self, answered: bool) {
+        if answered {
+            self.unanswered.store(0, Ordering::Relaxed);
+        } else {
+            self.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many requests in a row were left without an answer.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered.load(Ordering::Relaxed)
     }
 
     pub(super) fn count(&self, operation: &str, principal: &str, class: Class) {

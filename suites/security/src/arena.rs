@@ -59,7 +59,7 @@ pub struct Attacked {
 impl Arena {
     /// Builds an arena for a cast. `owner` names it in the ledger. One that cannot be built to its end is removed.
     pub async fn build(system: &Arc<System>, cast: &Arc<Cast>, owner: &str) -> Result<Arena, Stop> {
-        let api = system.api("security");
+        let api = system.impatient_api("security");
         let data = Data::new(system.clone(), api.clone(), owner);
         let sides = async {
             let top = cast.ladder.top;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use harness::exchange::Exchange;
-use harness::record::{Finding, Severity};
-use harness::suite::Outcome;
+use harness::record::{Finding, Severity, Subject};
+use harness::suite::{Outcome, Suite};
 use harness::verdict::Verdict;
 
 /// What a kind of attack is known as in the field.
@@ -49,6 +49,19 @@ pub struct CaseOutcome {
 }
 
 impl Case {
+    /// What it is about, for the records of a suite.
+    pub fn subject(&self, suite: &Suite) -> Subject {
+        Subject {
+            suite: suite.name().to_owned(),
+            target: suite.target().to_owned(),
+            test: self.path.clone(),
+            operation: self.operation.clone(),
+            cwe: self.reference.cwe,
+            owasp: self.reference.owasp.to_owned(),
+            asvs: vec![self.reference.asvs.to_owned()],
+        }
+    }
+
     /// The attack was refused, and nothing changed.
     pub fn passed(self) -> CaseOutcome {
         CaseOutcome { case: self, outcome: Outcome::pass(), finding: None, outlived: None }
@@ -64,7 +77,7 @@ impl Case {
     ) -> CaseOutcome {
         let reference = self.reference;
         let finding = Finding {
-            id: format!("{target}.{}", self.path.replace('/', ".")),
+            id: Finding::id_of(target, &self.path),
             title: self.title.clone(),
             check: self.path.clone(),
             suite: "security".to_owned(),

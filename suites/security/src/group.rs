@@ -109,7 +109,10 @@ impl Group {
             _ => {}
         }
         let mut outcomes = Vec::new();
-        let Err(stop) = self.in_arena(system, suite, &mut outcomes).await else { return outcomes };
+        let attacked = self.in_arena(system, suite, &mut outcomes).await;
+        // An attack does all of its cases, because they share controls; a plan may have asked for one alone.
+        outcomes.retain(|outcome| self.cases.iter().any(|case| case.path == outcome.case.path));
+        let Err(stop) = attacked else { return outcomes };
         // Whatever stopped the set-up or a control says nothing about the cases: even a leak, which is a finding
         // of its own by now.
         let verdict = if stop.verdict == Verdict::Skip { Verdict::Skip } else { Verdict::Error };

@@ -37,6 +37,16 @@ impl Plan {
         self
     }
 
+    /// One check alone. Its group is run whole, because cases share their controls; the check alone is judged.
+    #[must_use]
+    pub fn alone(self, path: &str) -> Plan {
+        let mut plan = self.only(|known| known == path);
+        for group in &mut plan.groups {
+            group.cases.retain(|case| case.path == path);
+        }
+        plan
+    }
+
     /// How many cases there are.
     pub fn cases(&self) -> usize {
         self.groups.iter().map(|group| group.cases.len()).sum()
