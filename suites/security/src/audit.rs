@@ -41,8 +41,10 @@ enum Trial {
     Foreign,
     /// The rightful caller asks for something that cannot be done.
     NotDone,
-    /// The rightful caller writes an event of their own into the text, and somebody else's name into the headers.
+    /// The rightful caller writes an event of their own into the text.
     Forged,
+    /// The rightful caller succeeds, and headers name somebody else.
+    Blamed,
     /// The rightful caller succeeds.
     Done,
     /// Whatever came into the logs meanwhile.
@@ -58,6 +60,7 @@ impl Trial {
             Trial::Foreign => "denied-foreign",
             Trial::NotDone => "not-done",
             Trial::Forged => "forged",
+            Trial::Blamed => "blamed",
             Trial::Done => "done",
             Trial::Secrets => "secrets",
         }
@@ -69,6 +72,7 @@ impl Trial {
             Trial::Member | Trial::Stranger | Trial::Foreign => (778, "16.3.2"),
             Trial::NotDone => (778, "16.3.3"),
             Trial::Forged => (117, "16.4.1"),
+            Trial::Blamed => (290, "16.2.1"),
             Trial::Done => (778, "16.2.1"),
             Trial::Secrets => (532, "16.2.5"),
         };
@@ -100,7 +104,11 @@ impl Trial {
             ),
             Trial::Forged => (
                 format!("an event of {operation} tells what the caller wrote into the request"),
-                "puts the blame on somebody else, or forges events",
+                "forges events",
+            ),
+            Trial::Blamed => (
+                format!("an event of {operation} names whom the caller's headers name"),
+                "puts the blame on somebody else",
             ),
             Trial::Done => (
                 format!("{operation} leaves not exactly its events"),
@@ -150,6 +158,7 @@ fn trials(operation: &Operation, cast: &Cast) -> Vec<Trial> {
         (Trial::Foreign, hop::applies(operation) && inner(operation).next().is_some()),
         (Trial::NotDone, writes && (operation.body.is_some() || operation.effect == Effect::Consume)),
         (Trial::Forged, writes && has_text),
+        (Trial::Blamed, writes && operation.needs_token()),
         (Trial::Done, true),
         // Of reading nothing is on record but refusals.
         (Trial::Secrets, writes || refused(operation, cast).is_some()),
@@ -215,7 +224,10 @@ pub(crate) async fn run(
         let tried = send(arena, operation, trial, &member, (&fill, &foreign)).await?;
         let created = created(operation, &tried.attacked);
         let new = watch.news(arena, &created).await?;
-        if trial == Trial::Done && operation.effect != Effect::Read && watch.is_blind(&created) {
+        if matches!(trial, Trial::Done | Trial::Blamed)
+            && operation.effect != Effect::Read
+            && watch.is_blind(&created)
+        {
             let why = "it names nothing by which its event could be told from those of others";
             outcomes.push(case.without_result(Verdict::Skip, why));
             continue;
@@ -291,6 +303,12 @@ async fn send(
             let call = forge(call, fill, &arena.globex.admin);
             (rightful, call)
         }
+        Trial::Blamed => {
+            let call = arena.call(operation, &rightful, fill, Class::Audit);
+            let other = &arena.globex.admin.subject;
+            let call = CLAIMS.iter().fold(call, |call, name| call.header(name, other));
+            (rightful, call)
+        }
         Trial::Done | Trial::Secrets => {
             let call = arena.call(operation, &rightful, fill, Class::Audit);
             (rightful, call)
@@ -310,12 +328,11 @@ fn impossible(operation: &Operation, call: Call) -> Call {
     last.map_or(call.clone(), |slot| call.at(&slot.place, &Uuid::new_v4().to_string()))
 }
 
-/// The call with an event of the caller's own in its text and another's name in its headers.
+/// The call with an event of the caller's own in its text.
 fn forge(call: Call, fill: &Fill, other: &Principal) -> Call {
     let text = fill.values.get(&SlotKind::Text).map(String::as_str).unwrap_or_default();
     let event = format!(r#"{{"outcome":"SUCCESS","actorId":"{0}","actor":"{0}"}}"#, other.subject);
-    let call = call.slot(SlotKind::Text, &format!("{text}\r\n{event}\r\n\u{1b}[2K"));
-    CLAIMS.iter().fold(call, |call, name| call.header(name, &other.subject))
+    call.slot(SlotKind::Text, &format!("{text}\r\n{event}\r\n\u{1b}[2K"))
 }
 
 /// Why a trial did not pass.
@@ -379,8 +396,8 @@ fn judge(
                 && away.is_empty();
             if right { Ok(()) } else { Err(wrong("a refusal, and no event but the caller's own".to_owned())) }
         }
-        Trial::Done if !done => nothing(format!("control failed with status {status}")),
-        Trial::Forged | Trial::Done | Trial::Secrets => {
+        Trial::Done | Trial::Blamed if !done => nothing(format!("control failed with status {status}")),
+        Trial::Forged | Trial::Blamed | Trial::Done | Trial::Secrets => {
             // Whoever only holds a token has no name to be told.
             let is_named = !operation.needs_token() || home.iter().all(|event| own(&event));
             if is_named && away.is_empty() && due.is_met(&operation.name, operation.effect, 1, home) {
