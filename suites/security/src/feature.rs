@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use harness::client::Call;
 use harness::contract::{Contract, Operation, SlotKind};
 use harness::data::{DataError, Tenant};
 use harness::exchange::Class;
@@ -123,8 +122,8 @@ fn case(operation: &Operation, trial: Trial) -> Case {
     }
 }
 
-/// A tenant on a plan that lacks the feature.
-struct Lesser {
+/// A tenant on a plan, which lacks the feature or has it.
+struct Subscriber {
     tenant: Tenant,
     owner: Principal,
     plan: &'static str,
@@ -132,14 +131,14 @@ struct Lesser {
     feature: String,
 }
 
-/// Runs the cases of one operation on one tenant: refused on the lesser plan, permitted on the whole one, and refused
-/// again.
+/// Runs the cases of one operation: refused on the lesser plan; permitted on the whole one, and refused once that is
+/// lowered.
 pub(crate) async fn run(
     arena: &Arena,
     operation: &Operation,
     outcomes: &mut Vec<CaseOutcome>,
 ) -> Result<(), Stop> {
-    let lesser = Lesser::open(arena, operation).await?;
+    let lesser = Subscriber::open(arena, operation).await?;
     let fill = arena.data().fill(&lesser.tenant, &lesser.owner, operation).await?;
     let base = || fill.call(&arena.api, operation, &lesser.owner).class(Class::Feature);
     for trial in TRIALS {
@@ -178,7 +177,7 @@ pub(crate) async fn run(
                 }
             }
             Trial::Downgrade => {
-                outcomes.push(lesser.downgrade(arena, case, base).await?);
+                outcomes.push(lesser.on_whole(arena).await?.downgrade(arena, operation, case).await?);
                 continue;
             }
         };
@@ -204,8 +203,8 @@ fn judged(arena: &Arena, case: Case, attacked: Attacked) -> CaseOutcome {
     )
 }
 
-impl Lesser {
-    async fn open(arena: &Arena, operation: &Operation) -> Result<Lesser, Stop> {
+impl Subscriber {
+    async fn open(arena: &Arena, operation: &Operation) -> Result<Subscriber, Stop> {
         let name = title(&arena.system);
         let feature = operation.feature.clone().unwrap_or_default();
         let plans =
@@ -217,7 +216,7 @@ impl Lesser {
         let tenant = arena.data().organisations().create_on("lesser", Some(plan)).await?;
         let top = arena.cast.ladder.top;
         let owner = arena.data().users().create(&tenant, "owner-on-a-lesser-plan", Some(top.name)).await?;
-        Ok(Lesser { tenant, owner, plan, whole, feature })
+        Ok(Subscriber { tenant, owner, plan, whole, feature })
     }
 
     /// What a client may say of its plan, under the names by which services have believed it.
@@ -259,14 +258,20 @@ impl Lesser {
         Err(Stop::error(why.to_string()))
     }
 
-    /// The plan is raised, which is the control of all refusals before, and lowered again: refused from then on.
-    async fn downgrade(
-        &self,
-        arena: &Arena,
-        case: Case,
-        call: impl Fn() -> Call,
-    ) -> Result<CaseOutcome, Stop> {
-        self.subscribe(arena, &self.whole).await?;
+    /// Another tenant like it, on the plan that has everything.
+    async fn on_whole(&self, arena: &Arena) -> Result<Subscriber, Stop> {
+        let tenant = arena.data().organisations().create_on("whole", Some(&self.whole)).await?;
+        let top = arena.cast.ladder.top;
+        let owner = arena.data().users().create(&tenant, "owner-on-the-whole-plan", Some(top.name)).await?;
+        let (plan, whole, feature) = (self.plan, self.whole.clone(), self.feature.clone());
+        Ok(Subscriber { tenant, owner, plan, whole, feature })
+    }
+
+    /// On the plan that has it the owner succeeds, which is the control of all refusals on the lesser one; then the plan
+    /// is lowered: refused from then on.
+    async fn downgrade(&self, arena: &Arena, operation: &Operation, case: Case) -> Result<CaseOutcome, Stop> {
+        let fill = arena.data().fill(&self.tenant, &self.owner, operation).await?;
+        let call = || fill.call(&arena.api, operation, &self.owner).class(Class::Feature);
         let control = arena.attack(call()).await?;
         if !(200..300).contains(&control.status) {
             let why = format!("control failed: on plan {} status {}", self.whole, control.status);

@@ -123,6 +123,8 @@ async fn lose(
     let before = if watched { Some(arena.snapshot(operation, &[fill]).await?) } else { None };
     let asked = Instant::now();
     let attacked = arena.attack(arena.call(operation, &person, fill, Class::Standing)).await?;
+    // What the harness looked at in between is not the target's time.
+    let took = asked.elapsed();
     let status = attacked.status;
     if is_no_answer(status) {
         return Ok(case.without_result(Verdict::Error, &no_answer(status)));
@@ -140,8 +142,7 @@ async fn lose(
                 ));
             }
         }
-        // What the harness did in between is not the target's time.
-        return Ok(case.passed().after(asked.elapsed()));
+        return Ok(case.passed().after(took));
     }
     let allowed = Duration::from_secs(target.limits.revocation_seconds.unwrap_or_default());
     let end = outlived(arena, operation, &person, fill, allowed + LOOKED_ON).await;
