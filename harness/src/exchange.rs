@@ -58,6 +58,16 @@ pub enum Class {
     Hop,
     /// A forged, broken or missing token.
     Token,
+    /// What is on record of a request, and what must not be.
+    Audit,
+    /// A right that was taken away, is held elsewhere, or was somebody else's a moment ago.
+    Standing,
+    /// An invitation that is not the caller's, or not good any more.
+    Invitation,
+    /// A feature that the plan does not have.
+    Feature,
+    /// The same request many times at once.
+    Race,
     /// Removing what the run made.
     Cleanup,
 }
@@ -71,6 +81,11 @@ impl Class {
             Class::Matrix => "matrix",
             Class::Hop => "hop",
             Class::Token => "token",
+            Class::Audit => "audit",
+            Class::Standing => "standing",
+            Class::Invitation => "invitation",
+            Class::Feature => "feature",
+            Class::Race => "race",
             Class::Cleanup => "cleanup",
         }
     }

@@ -96,6 +96,8 @@ impl Default for Denials {
 pub struct Limits {
     /// Requests one process may send in all; the next one is refused before it is sent.
     pub max_requests: Option<u64>,
+    /// How long a right may outlive its end; without it, it is gone with the next request.
+    pub revocation_seconds: Option<u64>,
     /// From sending to the last byte. A target that needs longer is taken for hanging.
     pub timeout_seconds: u64,
 }
@@ -103,7 +105,7 @@ pub struct Limits {
 impl Default for Limits {
     /// No bound on requests; nothing in the contract takes half a minute.
     fn default() -> Self {
-        Limits { max_requests: None, timeout_seconds: 30 }
+        Limits { max_requests: None, revocation_seconds: None, timeout_seconds: 30 }
     }
 }
 

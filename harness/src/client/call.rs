@@ -98,6 +98,12 @@ impl Call {
         self
     }
 
+    /// A header that is no slot: what a client claims about itself.
+    pub fn header(mut self, name: &str, value: &str) -> Call {
+        self.values.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The body, sent as it stands in the place of the contract's example.
     pub fn json(mut self, body: Value) -> Call {
         self.values.body = Some(body);

@@ -25,6 +25,7 @@ pub(super) struct Values {
     pub(super) by_place: BTreeMap<Place, String>,
     pub(super) left_out: BTreeSet<Place>,
     pub(super) query: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) body: Option<Value>,
     pub(super) raw_body: Option<(String, String)>,
     pub(super) undecodable: Option<Place>,
@@ -50,7 +51,7 @@ impl Request {
     ) -> Result<Request, CallError> {
         let mut path = operation.path.clone();
         let mut query = values.query.clone();
-        let mut headers = Vec::new();
+        let mut headers = values.headers.clone();
         let mut body = values.body.clone().or_else(|| operation.body.clone());
         let mut secrets = Vec::new();
         for slot in &operation.slots {

@@ -113,6 +113,11 @@ impl Arena {
         })
     }
 
+    /// What else can be made for the cases of a group; it goes with the arena.
+    pub(crate) fn data(&self) -> &Data {
+        &self.data
+    }
+
     /// A persona, signed in.
     pub fn principal(&self, persona: Persona) -> Principal {
         self.personas.get(&persona).cloned().unwrap_or_else(Principal::anonymous)

@@ -1,5 +1,7 @@
 //! A case: one attack whose outcome has a name, and what its success would mean.
 
+use std::time::Duration;
+
 use harness::exchange::Exchange;
 use harness::record::{Finding, Severity, Subject};
 use harness::suite::Outcome;
@@ -48,6 +50,8 @@ pub struct CaseOutcome {
     pub outcome: Outcome,
     /// The hole, if it found one.
     pub finding: Option<Finding>,
+    /// How long a right outlived its end, where that was measured.
+    pub outlived: Option<Duration>,
 }
 
 impl Case {
@@ -66,7 +70,7 @@ impl Case {
 
     /// The attack was refused, and nothing changed.
     pub fn passed(self) -> CaseOutcome {
-        CaseOutcome { case: self, outcome: Outcome::pass(), finding: None }
+        CaseOutcome { case: self, outcome: Outcome::pass(), finding: None, outlived: None }
     }
 
     /// The attack succeeded: a finding.
@@ -95,11 +99,18 @@ impl Case {
             exchanges,
         };
         let outcome = Outcome::because(Verdict::Fail, format!("expected {expected}, observed {observed}"));
-        CaseOutcome { case: self, outcome, finding: Some(finding) }
+        CaseOutcome { case: self, outcome, finding: Some(finding), outlived: None }
     }
 
     /// Nothing was observed.
     pub fn without_result(self, verdict: Verdict, reason: &str) -> CaseOutcome {
-        CaseOutcome { case: self, outcome: Outcome::because(verdict, reason), finding: None }
+        CaseOutcome { case: self, outcome: Outcome::because(verdict, reason), finding: None, outlived: None }
+    }
+}
+
+impl CaseOutcome {
+    /// The same, with how long a right outlived its end.
+    pub(crate) fn after(self, outlived: Duration) -> CaseOutcome {
+        CaseOutcome { outlived: Some(outlived), ..self }
     }
 }

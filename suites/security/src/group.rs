@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use harness::contract::{Operation, Unannotated};
+use harness::contract::{Contract, Operation, Unannotated};
 use harness::suite::Suite;
 use harness::system::System;
 use harness::target::TokenStyle;
@@ -12,7 +12,7 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{contract, hop, matrix, token};
+use crate::{audit, contract, feature, hop, invitation, matrix, race, standing, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -33,6 +33,11 @@ enum Attack {
     Matrix(Operation),
     Hop(Operation),
     Token(Operation),
+    Audit(Operation),
+    Standing(Operation),
+    Invitation(Operation),
+    Feature(Operation),
+    Race(Operation),
 }
 
 impl Group {
@@ -50,7 +55,12 @@ impl Group {
     }
 
     /// The groups of an operation.
-    pub(crate) fn of(cast: &Arc<Cast>, operation: &Operation, style: TokenStyle) -> Vec<Group> {
+    pub(crate) fn of(
+        cast: &Arc<Cast>,
+        contract: &Contract,
+        operation: &Operation,
+        style: TokenStyle,
+    ) -> Vec<Group> {
         let group = |class: &str, cases, attack| Group {
             path: format!("{class}/{}", operation.name),
             cases,
@@ -65,6 +75,25 @@ impl Group {
         if operation.needs_token() {
             groups.push(group("token", token::cases(operation, style), Attack::Token(operation.clone())));
         }
+        let mut among = |class: &str, cases: Vec<Case>, personas: &[Persona], attack| {
+            if !cases.is_empty() {
+                groups.push(Group { cast: cast.among(personas), ..group(class, cases, attack) });
+            }
+        };
+        if audit::applies(operation) {
+            let personas = audit::personas(operation, cast);
+            among("audit", audit::cases(operation, cast), &personas, Attack::Audit(operation.clone()));
+        }
+        if standing::applies(operation) {
+            let cases = standing::cases(operation, cast, contract);
+            among("standing", cases, &standing::personas(cast), Attack::Standing(operation.clone()));
+        }
+        let cases = invitation::cases(operation, contract);
+        among("invitation", cases, &invitation::personas(cast), Attack::Invitation(operation.clone()));
+        let cases = feature::cases(operation, contract);
+        among("feature", cases, &feature::personas(cast), Attack::Feature(operation.clone()));
+        let cases = race::cases(operation, contract);
+        among("race", cases, &race::personas(cast), Attack::Race(operation.clone()));
         groups
     }
 
@@ -77,7 +106,7 @@ impl Group {
                 let cases = self.cases.iter().cloned();
                 return cases.map(|case| case.without_result(Verdict::Skip, why)).collect();
             }
-            Attack::Matrix(_) | Attack::Hop(_) | Attack::Token(_) => {}
+            _ => {}
         }
         let mut outcomes = Vec::new();
         let attacked = self.in_arena(system, suite, &mut outcomes).await;
@@ -105,6 +134,11 @@ impl Group {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
             Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
             Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
+            Attack::Audit(operation) => audit::run(&arena, operation, outcomes).await,
+            Attack::Standing(operation) => standing::run(&arena, operation, outcomes).await,
+            Attack::Invitation(operation) => invitation::run(&arena, operation, outcomes).await,
+            Attack::Feature(operation) => feature::run(&arena, operation, outcomes).await,
+            Attack::Race(operation) => race::run(&arena, operation, outcomes).await,
             Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
         };
         arena.leave().await.and(attacked)

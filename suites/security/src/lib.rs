@@ -6,17 +6,22 @@
 #![warn(missing_docs)]
 
 pub mod arena;
+pub mod audit;
 mod case;
 pub mod cast;
 mod contract;
+mod feature;
 pub mod golden;
 mod group;
 mod hop;
+mod invitation;
 pub mod ladder;
 mod matrix;
 pub mod model;
 mod plan;
+mod race;
 pub mod run;
+mod standing;
 mod token;
 
 pub use case::{Case, Reference};

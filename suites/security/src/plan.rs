@@ -22,7 +22,9 @@ impl Plan {
         let (cast, style) = (Arc::new(Cast::of(system)), system.token_style());
         let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
         let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
-        let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation, style));
+        let contract = &system.contract;
+        let attacked =
+            contract.operations().flat_map(|operation| Group::of(&cast, contract, operation, style));
         let groups = unannotated.chain(absent).chain(attacked).collect();
         Plan { groups, cast }
     }
@@ -64,6 +66,11 @@ impl Plan {
                     );
                 }
                 Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
+                Some("audit") => demanded.push((operation, String::new(), Class::Audit)),
+                Some("standing") => demanded.push((operation, String::new(), Class::Standing)),
+                Some("invitation") => demanded.push((operation, String::new(), Class::Invitation)),
+                Some("feature") => demanded.push((operation, String::new(), Class::Feature)),
+                Some("race") => demanded.push((operation, String::new(), Class::Race)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
                 _ => {}
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use harness::record::{Record, Uncovered};
+use harness::record::{Measured, Record, Uncovered};
 use harness::run::RunError;
 use harness::suite::{Outcome, Suite};
 use harness::system::System;
@@ -65,6 +65,7 @@ pub async fn run(
         }
     }
     summary.outcomes.sort_by(|one, other| one.case.path.cmp(&other.case.path));
+    measure(suite, &summary.outcomes)?;
     // What was skipped for want of a capability says so itself.
     let skipped = |path: &str| {
         let verdict = summary.outcomes.iter().find(|outcome| outcome.case.path == path);
@@ -81,6 +82,18 @@ pub async fn run(
         suite.ended(&test, Instant::now(), &Outcome::because(Verdict::Error, reason))?;
     }
     Ok(summary)
+}
+
+/// How long rights outlived their end, over all operations: from the answer to the request that ended them, or from
+/// the next request on, to the first refusal.
+fn measure(suite: &Suite, outcomes: &[CaseOutcome]) -> Result<(), RunError> {
+    let outlived = outcomes.iter().filter_map(|outcome| outcome.outlived);
+    let values: Vec<f64> = outlived.map(|outlived| outlived.as_secs_f64() * 1e3).collect();
+    let name = "until a right that was taken away is refused";
+    match Measured::of(suite.name(), suite.target(), name, "ms", &values) {
+        Some(measured) => suite.record(&Record::Measured(measured)),
+        None => Ok(()),
+    }
 }
 
 /// Runs one group and writes what came of it.
