@@ -301,5 +301,5 @@ impl Api {
 
 /// Whether a class of request is hostile, and so needs the target's consent.
 fn is_hostile(class: Class) -> bool {
-    matches!(class, Class::Matrix | Class::Hop | Class::Token)
+    !matches!(class, Class::Use | Class::Control | Class::Cleanup)
 }

@@ -58,6 +58,8 @@ pub enum Class {
     Hop,
     /// A forged, broken or missing token.
     Token,
+    /// A token while the issuer's keys change, fail or lie.
+    Jwks,
     /// Removing what the run made.
     Cleanup,
 }
@@ -71,6 +73,7 @@ impl Class {
             Class::Matrix => "matrix",
             Class::Hop => "hop",
             Class::Token => "token",
+            Class::Jwks => "jwks",
             Class::Cleanup => "cleanup",
         }
     }

@@ -122,6 +122,7 @@ fn letter(class: Class) -> char {
         Class::Matrix => 'M',
         Class::Hop => 'H',
         Class::Token => 'T',
+        Class::Jwks => 'J',
         Class::Cleanup => 'X',
     }
 }

@@ -12,7 +12,8 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{contract, hop, matrix, token};
+use crate::jwks::Scene;
+use crate::{contract, hop, jwks, matrix, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -33,6 +34,7 @@ enum Attack {
     Matrix(Operation),
     Hop(Operation),
     Token(Operation),
+    Jwks(Scene, Operation),
 }
 
 impl Group {
@@ -47,6 +49,17 @@ impl Group {
 
     fn single(cast: &Arc<Cast>, case: Case, attack: Attack) -> Group {
         Group { path: case.path.clone(), cases: vec![case], attack, cast: cast.clone() }
+    }
+
+    /// The groups about the issuer's keys, each on a system of its own.
+    pub(crate) fn of_keys(cast: &Arc<Cast>, operation: &Operation) -> Vec<Group> {
+        let group = |scene: Scene| Group {
+            path: format!("jwks/{}", scene.name()),
+            cases: jwks::cases(scene, operation),
+            attack: Attack::Jwks(scene, operation.clone()),
+            cast: cast.clone(),
+        };
+        Scene::ALL.into_iter().map(group).collect()
     }
 
     /// The groups of an operation.
@@ -77,7 +90,7 @@ impl Group {
                 let cases = self.cases.iter().cloned();
                 return cases.map(|case| case.without_result(Verdict::Skip, why)).collect();
             }
-            Attack::Matrix(_) | Attack::Hop(_) | Attack::Token(_) => {}
+            Attack::Matrix(_) | Attack::Hop(_) | Attack::Token(_) | Attack::Jwks(..) => {}
         }
         let mut outcomes = Vec::new();
         let Err(stop) = self.in_arena(system, suite, &mut outcomes).await else { return outcomes };
@@ -97,12 +110,15 @@ impl Group {
         suite: &Suite,
         outcomes: &mut Vec<CaseOutcome>,
     ) -> Result<(), Stop> {
+        if let Attack::Jwks(scene, operation) = &self.attack {
+            return jwks::run(system, &self.cast, *scene, operation, outcomes).await;
+        }
         let arena = Arena::build(system, &self.cast, &self.path).await?;
         let attacked = match &self.attack {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
             Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
             Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
-            Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
+            Attack::Unannotated(_) | Attack::Absent(_) | Attack::Jwks(..) => Ok(()),
         };
         arena.leave().await.and(attacked)
     }

@@ -12,6 +12,7 @@ mod contract;
 pub mod golden;
 mod group;
 mod hop;
+mod jwks;
 pub mod ladder;
 mod matrix;
 pub mod model;

@@ -7,6 +7,7 @@ use harness::system::System;
 
 use crate::cast::Cast;
 use crate::group::Group;
+use crate::jwks;
 
 /// All groups of a contract, in an order that puts cheap and telling ones first.
 #[derive(Clone, Debug)]
@@ -23,7 +24,9 @@ impl Plan {
         let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
         let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
         let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation, style));
-        let groups = unannotated.chain(absent).chain(attacked).collect();
+        let keys = jwks::operation(&system.contract).into_iter();
+        let keys = keys.flat_map(|operation| Group::of_keys(&cast, operation));
+        let groups = unannotated.chain(absent).chain(attacked).chain(keys).collect();
         Plan { groups, cast }
     }
 
@@ -55,6 +58,7 @@ impl Plan {
                 }
                 Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
+                Some("jwks") => demanded.push((operation, String::new(), Class::Jwks)),
                 _ => {}
             }
         }
