@@ -151,3 +151,20 @@ impl Principal {
         Principal { label: label.to_owned(), ..self.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Credential;
+    use crate::target::Secret;
+
+    #[test]
+    fn a_spoilt_credential_keeps_its_form_and_is_another() {
+        let spoilt = |text: &str| {
+            let spoilt = Credential::Verbatim(Secret::new(text)).spoilt().unwrap().unwrap();
+            spoilt.header().unwrap().unwrap().reveal().to_owned()
+        };
+        assert_eq!(spoilt("Bearer head.payload.signature"), "Bearer head.payload.erutangis");
+        assert_eq!(spoilt("Bearer opaque"), "Bearer euqapo");
+        assert!(Credential::None.spoilt().unwrap().is_none());
+    }
+}

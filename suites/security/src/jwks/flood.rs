@@ -9,8 +9,10 @@ use harness::world::Stop;
 use super::{Check, Stage, is_success};
 use crate::case::{CaseOutcome, Reference};
 
-/// Requests of each kind.
-const MANY: usize = 40;
+/// So many requests of each kind, so many at once: fewer than a small service has connections to its store.
+const ROUNDS: usize = 8;
+const AT_ONCE: usize = 5;
+const MANY: usize = ROUNDS * AT_ONCE;
 
 const fn check(id: &'static str, title: &'static str, gain: &'static str, severity: Severity) -> Check {
     Check { id, title, gain, reference: Reference { cwe: 770, owasp: "API4", asvs: "15.2.2" }, severity }
@@ -39,9 +41,11 @@ pub(super) const CHECKS: [Check; 3] = [UNKNOWN, LOCKED_OUT, KEPT];
 
 pub(super) async fn play(stage: &Stage<'_>, outcomes: &mut Vec<CaseOutcome>) -> Result<(), Stop> {
     let start = Instant::now();
-    for made in try_join_all((0..MANY).map(|_| stage.by_issuer())).await? {
-        if !is_success(made.status) {
-            return Err(Stop::error(format!("status {} for a rightful token", made.status)));
+    for _ in 0..ROUNDS {
+        for made in try_join_all((0..AT_ONCE).map(|_| stage.by_issuer())).await? {
+            if !is_success(made.status) {
+                return Err(Stop::error(format!("status {} for a rightful token", made.status)));
+            }
         }
     }
     let pace = stage.scene.pace();
@@ -53,12 +57,14 @@ pub(super) async fn play(stage: &Stage<'_>, outcomes: &mut Vec<CaseOutcome>) -> 
 
     let before = stage.jwks.fetches();
     let stranger = &stage.issuer.keys.stranger;
-    let unknown = (0..MANY).map(|at| {
-        stage.asks(move |claims| {
-            Ok(stage.issuer.sign_under(Some(&format!("unknown-{at}")), stranger, claims)?)
-        })
-    });
-    let refused = try_join_all(unknown).await?;
+    let mut refused = Vec::new();
+    for round in 0..ROUNDS {
+        let unknown = (0..AT_ONCE).map(|at| {
+            let id = format!("unknown-{round}-{at}");
+            stage.asks(move |claims| Ok(stage.issuer.sign_under(Some(&id), stranger, claims)?))
+        });
+        refused.extend(try_join_all(unknown).await?);
+    }
     let fetched = stage.jwks.fetches() - before;
     let most = 1 + periods(pace.unknown_every);
     let wrong = refused.into_iter().find(|made| !stage.is_refusal(made.status));

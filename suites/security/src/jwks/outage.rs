@@ -14,7 +14,7 @@ use crate::arena::Attacked;
 use crate::case::{CaseOutcome, Reference};
 
 /// Longer than anyone waits for keys.
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_mins(1);
 /// More bytes than a key set has.
 const ENDLESS: usize = 1024 * 1024;
 /// The service cannot know: it says so.
