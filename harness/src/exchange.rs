@@ -68,6 +68,8 @@ pub enum Class {
     Feature,
     /// The same request many times at once.
     Race,
+    /// A token while the issuer's keys change, fail or lie.
+    Jwks,
     /// Removing what the run made.
     Cleanup,
 }
@@ -86,6 +88,7 @@ impl Class {
             Class::Invitation => "invitation",
             Class::Feature => "feature",
             Class::Race => "race",
+            Class::Jwks => "jwks",
             Class::Cleanup => "cleanup",
         }
     }

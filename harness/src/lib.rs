@@ -8,6 +8,7 @@ pub mod accepted;
 pub mod client;
 pub mod contract;
 pub mod data;
+pub mod double;
 pub mod events;
 pub mod exchange;
 pub mod host;

@@ -143,7 +143,15 @@ pub enum Identity {
         listen: SocketAddr,
         /// `sub` of the user the target knows as platform administrator.
         platform_admin: String,
+        /// Seconds that the target believes tokens past their time, for clocks that differ.
+        #[serde(default = "default_leeway")]
+        leeway: u64,
     },
+}
+
+/// What the reference systems leave, as many libraries do.
+pub fn default_leeway() -> u64 {
+    5
 }
 
 /// The store behind the target, for stored-state checks.

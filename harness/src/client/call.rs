@@ -10,6 +10,7 @@ use crate::contract::{Effect, Operation, Place, SlotKind};
 use crate::exchange::Class;
 use crate::identity::{Credential, Principal};
 use crate::leak::Entitlement;
+use crate::target::Secret;
 
 /// One call in the making.
 #[derive(Clone, Debug)]
@@ -185,8 +186,12 @@ impl Call {
             CallError::NoSuchOperation { operation: self.operation.clone(), target: target.name.clone() }
         })?;
         self.permit(operation)?;
-        let request = Request::build(target, operation, &self.values)?;
-        let authorization = self.principal.credential.header()?;
+        let mut request = Request::build(target, operation, &self.values)?;
+        if let Credential::Query(name, token) = &self.principal.credential {
+            request.url.query_pairs_mut().append_pair(name, token.reveal());
+            request.secrets.push(token.reveal().to_owned());
+        }
+        let authorization = self.principal.credential.headers()?;
         let id = inner.connection.run.next_request_id();
 
         let mut builder = inner
@@ -200,8 +205,8 @@ impl Call {
         for (name, value) in &target.headers {
             builder = builder.header(name, value.reveal());
         }
-        if let Some(authorization) = &authorization {
-            builder = builder.header("authorization", authorization.reveal());
+        for value in &authorization {
+            builder = builder.header("authorization", octets(value));
         }
         if let Some(body) = &request.body {
             builder = builder.header("content-type", &request.media_type).body(body.clone());
@@ -229,4 +234,9 @@ impl Call {
         }
         Ok(())
     }
+}
+
+/// A header's value, a character to a byte: what is no text must be sent too.
+fn octets(value: &Secret) -> Vec<u8> {
+    value.reveal().chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
 }

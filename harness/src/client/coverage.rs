@@ -64,6 +64,18 @@ impl Coverage {
         cells.contains_key(&(operation.to_owned(), principal.to_owned(), class))
     }
 
+    /// Takes over what was sent to another system of the same contract. What of it is in the records already is not
+    /// recorded again.
+    pub fn absorb(&self, other: &Coverage) {
+        let theirs = other.cells.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, count) in theirs {
+            let cell = cells.entry(key).or_default();
+            cell.sent += count.sent;
+            cell.recorded += count.recorded;
+        }
+    }
+
     /// What was sent since the last call, as records that add up.
     pub(super) fn take_new(&self, suite: &str, target: &str) -> Vec<Cell> {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);

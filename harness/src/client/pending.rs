@@ -51,7 +51,7 @@ pub struct Pending {
     pub(super) principal: Principal,
     pub(super) class: Class,
     pub(super) request: Request,
-    pub(super) authorization: Option<Secret>,
+    pub(super) authorization: Vec<Secret>,
 }
 
 impl Pending {
@@ -112,8 +112,10 @@ impl Pending {
         if self.request.body.is_some() {
             headers.insert("content-type".to_owned(), "application/json".to_owned());
         }
-        if let Some(authorization) = &self.authorization {
-            headers.insert("authorization".to_owned(), redacted(authorization.reveal()));
+        if !self.authorization.is_empty() {
+            let values: Vec<String> =
+                self.authorization.iter().map(|value| redacted(value.reveal())).collect();
+            headers.insert("authorization".to_owned(), values.join(" and again "));
         }
         headers
     }
@@ -124,10 +126,8 @@ impl Pending {
         secrets.extend(
             self.api.inner.connection.target.headers.values().map(|secret| secret.reveal().to_owned()),
         );
-        if let Some(authorization) = &self.authorization {
-            let value = authorization.reveal();
-            secrets.push(value.strip_prefix("Bearer ").unwrap_or(value).to_owned());
-        }
+        let values = self.authorization.iter().map(Secret::reveal);
+        secrets.extend(values.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).to_owned()));
         secrets
     }
 }

@@ -169,8 +169,33 @@ impl Arena {
         fill.rightful(operation, &side.admin)
     }
 
-    /// The rightful caller's request: must succeed, or a denial of the same operation means nothing.
+    /// The rightful caller's token, spoilt: must be refused, or a denial of the same operation means nothing. A service
+    /// that ignores tokens refuses for other reasons, or not at all.
+    pub async fn negative_control(
+        &self,
+        operation: &Operation,
+        side: &Side,
+        fill: &Fill,
+    ) -> Result<(), Stop> {
+        let principal = self.rightful(operation, side, fill);
+        let Some(spoilt) = principal.credential.spoilt()?.filter(|_| operation.needs_token()) else {
+            return Ok(());
+        };
+        let call = self.call(operation, &principal, fill, Class::Control).credential(spoilt);
+        let answered = self.attack(call).await?;
+        if answered.leak.is_none() && self.system.target.denials.unauthenticated.contains(&answered.status) {
+            return Ok(());
+        }
+        let status = answered.status;
+        Err(Stop::error(format!(
+            "negative control failed, so a denial would mean nothing: status {status} for a knowingly invalid token"
+        )))
+    }
+
+    /// The rightful caller's request: must succeed, or a denial of the same operation means nothing. So must the same
+    /// request with an invalid token be refused.
     pub async fn control(&self, operation: &Operation, side: &Side, fill: &Fill) -> Result<Answer, Stop> {
+        self.negative_control(operation, side, fill).await?;
         let principal = self.rightful(operation, side, fill);
         let answer = self.call(operation, &principal, fill, Class::Control).send().await?;
         if (200..300).contains(&answer.status) {

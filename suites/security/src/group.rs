@@ -12,7 +12,8 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{audit, contract, feature, hop, invitation, matrix, race, standing, token};
+use crate::jwks::Scene;
+use crate::{audit, contract, feature, hop, invitation, jwks, matrix, race, standing, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -38,6 +39,7 @@ enum Attack {
     Invitation(Operation),
     Feature(Operation),
     Race(Operation),
+    Jwks(Scene, Operation),
 }
 
 impl Group {
@@ -52,6 +54,17 @@ impl Group {
 
     fn single(cast: &Arc<Cast>, case: Case, attack: Attack) -> Group {
         Group { path: case.path.clone(), cases: vec![case], attack, cast: cast.clone() }
+    }
+
+    /// The groups about the issuer's keys, each on a system of its own.
+    pub(crate) fn of_keys(cast: &Arc<Cast>, operation: &Operation) -> Vec<Group> {
+        let group = |scene: Scene| Group {
+            path: format!("jwks/{}", scene.name()),
+            cases: jwks::cases(scene, operation),
+            attack: Attack::Jwks(scene, operation.clone()),
+            cast: cast.clone(),
+        };
+        Scene::ALL.into_iter().map(group).collect()
     }
 
     /// The groups of an operation.
@@ -129,6 +142,9 @@ impl Group {
         suite: &Suite,
         outcomes: &mut Vec<CaseOutcome>,
     ) -> Result<(), Stop> {
+        if let Attack::Jwks(scene, operation) = &self.attack {
+            return jwks::run(system, &self.cast, *scene, operation, outcomes).await;
+        }
         let arena = Arena::build(system, &self.cast, &self.path).await?;
         let attacked = match &self.attack {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
@@ -139,7 +155,7 @@ impl Group {
             Attack::Invitation(operation) => invitation::run(&arena, operation, outcomes).await,
             Attack::Feature(operation) => feature::run(&arena, operation, outcomes).await,
             Attack::Race(operation) => race::run(&arena, operation, outcomes).await,
-            Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
+            Attack::Unannotated(_) | Attack::Absent(_) | Attack::Jwks(..) => Ok(()),
         };
         arena.leave().await.and(attacked)
     }

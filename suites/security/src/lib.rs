@@ -15,6 +15,7 @@ pub mod golden;
 mod group;
 mod hop;
 mod invitation;
+mod jwks;
 pub mod ladder;
 mod matrix;
 pub mod model;

@@ -7,6 +7,7 @@ use harness::system::System;
 
 use crate::cast::Cast;
 use crate::group::Group;
+use crate::jwks;
 
 /// All groups of a contract, in an order that puts cheap and telling ones first.
 #[derive(Clone, Debug)]
@@ -25,7 +26,9 @@ impl Plan {
         let contract = &system.contract;
         let attacked =
             contract.operations().flat_map(|operation| Group::of(&cast, contract, operation, style));
-        let groups = unannotated.chain(absent).chain(attacked).collect();
+        let keys = jwks::operation(contract).into_iter();
+        let keys = keys.flat_map(|operation| Group::of_keys(&cast, operation));
+        let groups = unannotated.chain(absent).chain(attacked).chain(keys).collect();
         Plan { groups, cast }
     }
 
@@ -72,6 +75,7 @@ impl Plan {
                 Some("feature") => demanded.push((operation, String::new(), Class::Feature)),
                 Some("race") => demanded.push((operation, String::new(), Class::Race)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
+                Some("jwks") => demanded.push((operation, String::new(), Class::Jwks)),
                 _ => {}
             }
         }
