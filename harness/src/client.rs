@@ -21,7 +21,7 @@ use std::time::Duration;
 use reqwest::redirect;
 
 use crate::contract::{Conformance, Contract};
-use crate::exchange::{Class, Exchange};
+use crate::exchange::Exchange;
 use crate::leak::{Leak, LeakDetector};
 use crate::record::{Finding, Record, Severity};
 use crate::run::{Run, RunError};
@@ -297,9 +297,4 @@ impl Api {
         };
         self.inner.connection.run.record(&self.inner.suite, &Record::Finding(finding))
     }
-}
-
-/// Whether a class of request is hostile, and so needs the target's consent.
-fn is_hostile(class: Class) -> bool {
-    matches!(class, Class::Matrix | Class::Hop | Class::Token)
 }

@@ -269,7 +269,7 @@ pub(crate) fn security_figures(report: &RunReport, suite: &Suite) -> SecurityFig
         let cells = report.coverage.iter().filter(|cell| cell.requests > 0);
         cells.filter(|cell| cell.suite == suite.suite && cell.target == suite.target)
     };
-    let attack = |cell: &&Cell| matches!(cell.class, Class::Matrix | Class::Hop | Class::Token);
+    let attack = |cell: &&Cell| cell.class.is_attack();
     let cells: BTreeSet<_> =
         sent().filter(attack).map(|cell| (&cell.operation, &cell.principal, cell.class)).collect();
     let uncovered = report.uncovered.iter().filter(|gap| gap.target == suite.target);

@@ -122,6 +122,14 @@ fn letter(class: Class) -> char {
         Class::Matrix => 'M',
         Class::Hop => 'H',
         Class::Token => 'T',
+        Class::Oracle => 'O',
+        Class::Cursor => 'R',
+        Class::Property => 'P',
+        Class::Function => 'F',
+        Class::Limit => 'L',
+        Class::Content => 'N',
+        Class::Injection => 'J',
+        Class::Interference => 'I',
         Class::Cleanup => 'X',
     }
 }
