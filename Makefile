@@ -4,6 +4,7 @@
 #   make security TARGET=access                       one of the embedded targets
 #   make load PROFILE=peak                            another load profile
 #   make integration REPEAT=20                        so many times, in shuffled orders
+#   make security FULL=1                              also what takes long: oracles by time
 #   make mutants FULL=1                               every check against every weakness
 #
 # make turns every failure into its own exit code 2; a pipeline that tells findings (1) from trouble (2)
@@ -31,8 +32,8 @@ build: ## build the command and the tests it runs
 demo: build ## all suites against the embedded targets, and a report to look at
 	@$(WATERTIGHT) demo $(target)
 
-security: build ## the security suite  [TARGET=]
-	@$(WATERTIGHT) security $(target)
+security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET=]
+	@$(WATERTIGHT) security $(if $(FULL),--full) $(target)
 
 load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
 	@$(WATERTIGHT) load $(profile) $(target)

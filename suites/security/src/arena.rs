@@ -59,6 +59,17 @@ pub struct Attacked {
 impl Arena {
     /// Builds an arena for a cast. `owner` names it in the ledger. One that cannot be built to its end is removed.
     pub async fn build(system: &Arc<System>, cast: &Arc<Cast>, owner: &str) -> Result<Arena, Stop> {
+        Arena::with(system, cast, owner, &cast.personas).await
+    }
+
+    /// An arena in which only these personas attack, besides the administrators of both tenants: whoever nobody sends
+    /// anything as need not be made.
+    pub async fn with(
+        system: &Arc<System>,
+        cast: &Arc<Cast>,
+        owner: &str,
+        personas: &[Persona],
+    ) -> Result<Arena, Stop> {
         let api = system.api("security");
         let data = Data::new(system.clone(), api.clone(), owner);
         let sides = async {
@@ -75,7 +86,7 @@ impl Arena {
         };
         let (system, cast) = (system.clone(), cast.clone());
         let mut arena = Arena { system, api, acme, globex, cast, data, personas: BTreeMap::new() };
-        for persona in arena.cast.personas.clone() {
+        for &persona in personas {
             match arena.persona(persona).await {
                 Ok(principal) => arena.personas.insert(persona, principal),
                 Err(stop) => {
@@ -136,6 +147,32 @@ impl Arena {
         Ok(self.data.fill(&side.tenant, &side.admin, operation).await?)
     }
 
+    /// One more administrator of a side; with the other side's too, where they are one person.
+    pub async fn colleague(&self, side: &Side, also: Option<&Side>) -> Result<Principal, Stop> {
+        let (users, role) = (self.data.users(), Some(self.cast.ladder.top.name));
+        let colleague = users.create(&side.tenant, "colleague", role).await?;
+        Ok(match also {
+            Some(other) => users.join(&other.tenant, &colleague, role).await?,
+            None => colleague,
+        })
+    }
+
+    /// Takes somebody's standing in a side away, by whichever way the contract has.
+    pub async fn expel(&self, side: &Side, person: &Principal) -> Result<(), Stop> {
+        let call = match self.api.contract().get("member-remove") {
+            Some(_) => self.api.call("member-remove").as_(&side.admin).org(&side.tenant.org),
+            None => {
+                let suspend = self.api.call("user-status-set").as_(&self.data.platform_admin()?);
+                suspend.slot(SlotKind::Status, "SUSPENDED")
+            }
+        };
+        let answer = call.user(&person.subject).send().await?;
+        if answer.status < 300 {
+            return Ok(());
+        }
+        Err(Stop::error(answer.unexpected("2xx", &answer.status.to_string()).to_string()))
+    }
+
     /// A call of an operation with the values of a fill.
     pub fn call(&self, operation: &Operation, principal: &Principal, fill: &Fill, class: Class) -> Call {
         fill.call(&self.api, operation, principal).class(class)
@@ -143,6 +180,22 @@ impl Arena {
 
     /// Sends an attack. A leak is an observation here, not an end.
     pub async fn attack(&self, call: Call) -> Result<Attacked, Stop> {
+        Ok(self.attempt(call).await?)
+    }
+
+    /// The same, where the target may well end the connection instead of answering: then there is nothing.
+    pub async fn attack_or_cut(&self, call: Call) -> Result<Option<Attacked>, Stop> {
+        match self.attempt(call).await {
+            Err(CallError::Transport { source, .. })
+                if !source.is_timeout() && !source.is_connect() && !source.is_builder() =>
+            {
+                Ok(None)
+            }
+            attempted => Ok(Some(attempted?)),
+        }
+    }
+
+    async fn attempt(&self, call: Call) -> Result<Attacked, CallError> {
         match call.send().await {
             Ok(answer) => {
                 let exchange = answer.exchange.clone();
@@ -152,7 +205,7 @@ impl Arena {
                 let status = exchange.status.unwrap_or_default();
                 Ok(Attacked { status, exchange: *exchange, leak: Some(leak.to_string()), body: Value::Null })
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -178,10 +231,18 @@ impl Arena {
     /// The state of both tenants, of whatever else a fill names, and of what the attack would have created
     /// elsewhere, which is found by the words in it.
     pub async fn snapshot(&self, operation: &Operation, fills: &[&Fill]) -> Result<Snapshot, Stop> {
-        let mut watched = vec![
-            Watched { org: self.acme.tenant.org.clone(), owner: self.acme.admin.clone() },
-            Watched { org: self.globex.tenant.org.clone(), owner: self.globex.admin.clone() },
-        ];
+        self.snapshot_of(&[&self.acme, &self.globex], operation, fills).await
+    }
+
+    /// The same of some sides.
+    pub async fn snapshot_of(
+        &self,
+        sides: &[&Side],
+        operation: &Operation,
+        fills: &[&Fill],
+    ) -> Result<Snapshot, Stop> {
+        let watch = |side: &&Side| Watched { org: side.tenant.org.clone(), owner: side.admin.clone() };
+        let mut watched: Vec<Watched> = sides.iter().map(watch).collect();
         for org in fills.iter().filter_map(|fill| fill.values.get(&SlotKind::Org)) {
             if self.system.store.is_some() && watched.iter().all(|watched| watched.org != *org) {
                 watched.push(Watched { org: org.clone(), owner: self.principal(Persona::PlatformAdmin) });

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use harness::contract::{Operation, Unannotated};
+use harness::contract::{Contract, Operation, Unannotated};
+use harness::exchange::Class;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::target::TokenStyle;
@@ -12,7 +13,7 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{contract, hop, matrix, token};
+use crate::{contract, hop, matrix, surface, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ enum Attack {
     Matrix(Operation),
     Hop(Operation),
     Token(Operation),
+    /// A class of the surface, whether or not with what takes long.
+    Surface(Class, bool, Operation),
 }
 
 impl Group {
@@ -68,6 +71,23 @@ impl Group {
         groups
     }
 
+    /// The groups of an operation's surface.
+    pub(crate) fn surface(
+        cast: &Arc<Cast>,
+        contract: &Contract,
+        operation: &Operation,
+        full: bool,
+    ) -> Vec<Group> {
+        let classes = surface::classes(contract, operation, full).into_iter();
+        let group = |(class, cases): (Class, Vec<Case>)| Group {
+            path: format!("{}/{}", class.as_str(), operation.name),
+            cases,
+            attack: Attack::Surface(class, full, operation.clone()),
+            cast: cast.clone(),
+        };
+        classes.map(group).collect()
+    }
+
     /// Runs all cases of the group; every case gets an outcome. Where the group could not be run to its end,
     /// for instance because a control failed, what it found stands, and everything else observed nothing.
     pub async fn run(&self, system: &Arc<System>, suite: &Suite) -> Vec<CaseOutcome> {
@@ -77,7 +97,7 @@ impl Group {
                 let cases = self.cases.iter().cloned();
                 return cases.map(|case| case.without_result(Verdict::Skip, why)).collect();
             }
-            Attack::Matrix(_) | Attack::Hop(_) | Attack::Token(_) => {}
+            _ => {}
         }
         let mut outcomes = Vec::new();
         let Err(stop) = self.in_arena(system, suite, &mut outcomes).await else { return outcomes };
@@ -97,11 +117,21 @@ impl Group {
         suite: &Suite,
         outcomes: &mut Vec<CaseOutcome>,
     ) -> Result<(), Stop> {
-        let arena = Arena::build(system, &self.cast, &self.path).await?;
+        let arena = match &self.attack {
+            // Roles are the matrix's business.
+            Attack::Surface(..) => {
+                let personas = [Persona::Anonymous, Persona::PlatformAdmin];
+                Arena::with(system, &self.cast, &self.path, &personas).await?
+            }
+            _ => Arena::build(system, &self.cast, &self.path).await?,
+        };
         let attacked = match &self.attack {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
             Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
             Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
+            Attack::Surface(class, full, operation) => {
+                surface::run(&arena, operation, *class, *full, outcomes).await
+            }
             Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
         };
         arena.leave().await.and(attacked)

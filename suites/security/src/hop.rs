@@ -41,6 +41,15 @@ fn subsets(operation: &Operation) -> Vec<Vec<&Slot>> {
     subsets
 }
 
+/// How many subsets are left out by the bound.
+pub(crate) fn left_out(operation: &Operation) -> usize {
+    if !applies(operation) {
+        return 0;
+    }
+    let slots = u32::try_from(operation.naming_slots().count()).unwrap_or(u32::MAX);
+    2_usize.saturating_pow(slots) - 1 - subsets(operation).len()
+}
+
 /// The cases of an operation: one for each subset.
 pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
     subsets(operation).into_iter().map(|swapped| case(operation, &swapped)).collect()
@@ -110,7 +119,7 @@ pub(crate) async fn run(
 
 /// The administrator of the own tenant; for what only an invitee may do, the own tenant's invitee, and for what ends
 /// an organisation the administrator of the one made for that.
-fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
+pub(crate) fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
     if operation.allows(&Permission::Invitee) || own.ending().is_some() {
         return arena.rightful(operation, &arena.acme, own);
     }
@@ -192,7 +201,7 @@ fn due(operation: &Operation, swapped: &[&Slot]) -> Due {
 }
 
 /// Whether the organisation is still the attacker's own.
-fn at_home(swapped: &[&Slot]) -> bool {
+pub(crate) fn at_home(swapped: &[&Slot]) -> bool {
     swapped.iter().all(|slot| slot.kind != SlotKind::Org)
 }
 
@@ -201,7 +210,7 @@ fn kinds(swapped: &[&Slot]) -> String {
 }
 
 /// A body with its ids, which echo the request, made alike.
-fn without_ids(value: &Value) -> Value {
+pub(crate) fn without_ids(value: &Value) -> Value {
     match value {
         Value::String(text) if Uuid::parse_str(text).is_ok() => Value::String("<id>".to_owned()),
         Value::Array(items) => Value::Array(items.iter().map(without_ids).collect()),

@@ -17,6 +17,7 @@ mod matrix;
 pub mod model;
 mod plan;
 pub mod run;
+mod surface;
 mod token;
 
 pub use case::{Case, Reference};

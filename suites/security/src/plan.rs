@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use harness::contract::Operation;
 use harness::exchange::Class;
 use harness::system::System;
 
 use crate::cast::Cast;
 use crate::group::Group;
+use crate::{hop, surface};
 
 /// All groups of a contract, in an order that puts cheap and telling ones first.
 #[derive(Clone, Debug)]
@@ -19,11 +21,22 @@ pub struct Plan {
 impl Plan {
     /// The plan for a system: what its contract says, attacked by whom it can have.
     pub fn of(system: &System) -> Plan {
+        Plan::made(system, false)
+    }
+
+    /// The plan with what takes long, too.
+    pub fn full(system: &System) -> Plan {
+        Plan::made(system, true)
+    }
+
+    fn made(system: &System, full: bool) -> Plan {
         let (cast, style) = (Arc::new(Cast::of(system)), system.token_style());
         let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
         let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
         let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation, style));
-        let groups = unannotated.chain(absent).chain(attacked).collect();
+        let surface = system.contract.operations();
+        let surface = surface.flat_map(|operation| Group::surface(&cast, &system.contract, operation, full));
+        let groups = unannotated.chain(absent).chain(attacked).chain(surface).collect();
         Plan { groups, cast }
     }
 
@@ -33,6 +46,19 @@ impl Plan {
     pub fn only(mut self, matches: impl Fn(&str) -> bool) -> Plan {
         self.groups.retain(|group| group.cases.iter().any(|case| matches(&case.path)));
         self
+    }
+
+    /// What was left out by the bounds on combinations, in words.
+    pub fn bounds(system: &System) -> String {
+        let sum =
+            |left_out: fn(&Operation) -> usize| system.contract.operations().map(left_out).sum::<usize>();
+        format!(
+            "hops of every subset of up to {} slots ({} left out); the organisation said in up to {} other places, or in all ({} combinations left out)",
+            hop::MOST_SLOTS,
+            sum(hop::left_out),
+            surface::MOST_WAYS,
+            sum(surface::ways_left_out),
+        )
     }
 
     /// How many cases there are.
@@ -55,7 +81,10 @@ impl Plan {
                 }
                 Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
                 Some("token") => demanded.push((operation, String::new(), Class::Token)),
-                _ => {}
+                _ => {
+                    let class = surface::of_path(&group.path);
+                    demanded.extend(class.map(|class| (operation, String::new(), class)));
+                }
             }
         }
         demanded

@@ -18,7 +18,8 @@ pub async fn rerun(target: Option<&Path>, finding: &str) -> Result<Exit, Command
     let name = PathBuf::from(name);
     let embedded = fixtures::file(Some(&name)).is_none();
     let session = Session::open(target.or(Some(&*name).filter(|_| embedded))).await?;
-    let done = session.part(security::run(&session, Some(&pattern))).await;
+    let full = pattern.ends_with("/latency");
+    let done = session.part(security::run(&session, full, Some(&pattern))).await;
     session.close(&done)
 }
 

@@ -13,18 +13,21 @@ use crate::error::CommandError;
 use crate::progress::{bar, finish};
 use crate::session::Session;
 
-pub async fn security(target: Option<&Path>, only: Option<&str>) -> Result<Exit, CommandError> {
+pub async fn security(target: Option<&Path>, full: bool, only: Option<&str>) -> Result<Exit, CommandError> {
     let session = Session::open(target).await?;
-    let done = session.part(run(&session, only)).await;
+    let done = session.part(run(&session, full, only)).await;
     session.close(&done)
 }
 
 /// Runs the suite on every target, or the part of it that matches a pattern.
-pub async fn run(session: &Session, only: Option<&str>) -> Result<(), CommandError> {
+pub async fn run(session: &Session, full: bool, only: Option<&str>) -> Result<(), CommandError> {
     let systems = session.systems().await?;
-    let plan = |system: &System| match only {
-        Some(pattern) => Plan::of(system).only(|path| matches(pattern, path)),
-        None => Plan::of(system),
+    let plan = |system: &System| {
+        let plan = if full { Plan::full(system) } else { Plan::of(system) };
+        match only {
+            Some(pattern) => plan.only(|path| matches(pattern, path)),
+            None => plan,
+        }
     };
     let plans: Vec<(Arc<System>, Plan)> =
         systems.iter().map(|system| (system.clone(), plan(system))).collect();
@@ -44,6 +47,7 @@ pub async fn run(session: &Session, only: Option<&str>) -> Result<(), CommandErr
 }
 
 async fn attack(system: &Arc<System>, plan: &Plan) -> Result<(), CommandError> {
+    println!("{:>12}  {}: {}", "plan", system.target.name, Plan::bounds(system));
     let suite = Arc::new(Suite::begin("security", system, None)?);
     let bar = bar("security", Some(plan.cases() as u64));
     let summary = suites_security::run::run(system, &suite, plan, |outcome| {
