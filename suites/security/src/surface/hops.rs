@@ -10,6 +10,7 @@ use harness::exchange::Class;
 use harness::record::Severity;
 use harness::world::Stop;
 
+use super::populate::{is_paged, until_paged};
 use super::siege::{Scene, Strike, withstand_at};
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome, Reference};
@@ -61,6 +62,10 @@ pub(super) async fn run(
     outcomes: &mut Vec<CaseOutcome>,
 ) -> Result<(), Stop> {
     let scene = Scene::set(arena, operation, Class::Hop).await?;
+    if is_paged(operation) {
+        // An empty list of the other tenant's would give nothing away.
+        until_paged(arena, &arena.globex, operation, &scene.foreign).await?;
+    }
     said::control(&scene).await?;
     withstand_at(scene, strikes(operation), outcomes).await
 }

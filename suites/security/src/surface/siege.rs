@@ -15,6 +15,9 @@ use crate::arena::{Arena, Attacked, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome};
 use crate::hop::{attacker, without_ids};
 
+/// How often an attack that seems to meet a service in trouble is tried again.
+const AGAIN: usize = 3;
+
 /// What must come of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -247,13 +250,35 @@ async fn struck(scene: &Scene<'_>, strike: &Strike<'_>) -> Result<Struck, Stop> 
     let outcome = match fault(scene, strike, &attacked).await? {
         None => None,
         Some(_) if is_no_answer(status) && attacked.leak.is_none() => {
-            Some(case.without_result(Verdict::Error, &no_answer(status)))
+            Some(if breaks(scene, strike, status).await? {
+                let observed =
+                    format!("status {status} each time, though the rightful request in between succeeds");
+                case.failed(&target.name, strike.due.as_str(), &observed, vec![exchange.clone()])
+            } else {
+                case.without_result(Verdict::Error, &no_answer(status))
+            })
         }
         Some(observed) => {
             Some(case.failed(&target.name, strike.due.as_str(), &observed, vec![exchange.clone()]))
         }
     };
     Ok(Struck { outcome, status: Some(status), exchange: Some(exchange) })
+}
+
+/// Whether it is the attack that the service, or what it leans on, breaks at, and not the load of the moment: again and
+/// again, while the rightful read succeeds.
+async fn breaks(scene: &Scene<'_>, strike: &Strike<'_>, status: u16) -> Result<bool, Stop> {
+    if status == 429 || scene.operation.effect != Effect::Read {
+        return Ok(false);
+    }
+    for _ in 0..AGAIN {
+        let rightful = scene.arena.attack(scene.rightful().class(Class::Control)).await?;
+        let attacked = scene.arena.attack((strike.call)(scene)?).await?;
+        if !(200..300).contains(&rightful.status) || attacked.status != status {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What is wrong with an answer.
