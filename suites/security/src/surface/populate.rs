@@ -1,5 +1,6 @@
 //! Something to list: things made in a tenant until a list of them has a second page.
 
+use harness::client::Answer;
 use harness::contract::{Contract, Effect, Operation, Permission, SlotKind};
 use harness::data::Fill;
 use harness::exchange::Class;
@@ -74,8 +75,18 @@ async fn made(
     }
     let rightful = arena.rightful(maker, side, &more);
     // Some of these cannot be done twice; what matters is what the list shows then.
-    arena.call(maker, &rightful, &more, Class::Use).send().await?;
+    let answer = arena.call(maker, &rightful, &more, Class::Use).send().await?;
+    learn(arena, side, maker, &answer);
     Ok(())
+}
+
+/// What was made gives its tenant away by its id: its words may be an echo, where an organisation's id holds them too.
+fn learn(arena: &Arena, side: &Side, maker: &Operation, answer: &Answer) {
+    for (kind, pointer) in &maker.creates {
+        if let Ok(id) = answer.text_at(pointer) {
+            arena.system.leaks.learn(&side.tenant.key, kind.as_str(), &id);
+        }
+    }
 }
 
 /// One of each thing that a tenant's people can make.
@@ -83,7 +94,8 @@ pub(super) async fn one_of_each(arena: &Arena, side: &Side) -> Result<(), Stop> 
     for maker in arena.api.contract().operations().filter(|operation| makes(operation)) {
         let Ok(fill) = arena.fresh(side, maker).await else { continue };
         let rightful = arena.rightful(maker, side, &fill);
-        arena.call(maker, &rightful, &fill, Class::Use).send().await?;
+        let answer = arena.call(maker, &rightful, &fill, Class::Use).send().await?;
+        learn(arena, side, maker, &answer);
     }
     Ok(())
 }
