@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -54,6 +55,10 @@ const NOTES_ON_ROLE: &str = "/v1/notes/{roleId}";
 /// The new route: the notes of an organisation.
 async fn notes(State(front): State<Front>, Path(org): Path<String>, headers: HeaderMap) -> Response {
     if front.care == Care::Asks {
+        // It goes into a path: what is no id could make another path of it.
+        if !is_id(&org) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
         let answer = front.ask(&format!("/v1/orgs/{org}/teams"), &headers).await;
         if answer.status() != StatusCode::OK {
             return (answer.status(), answer.text().await.unwrap()).into_response();
@@ -67,6 +72,9 @@ async fn notes(State(front): State<Front>, Path(org): Path<String>, headers: Hea
 async fn notes_on_role(State(front): State<Front>, Path(role): Path<String>, headers: HeaderMap) -> Response {
     if front.care != Care::None {
         let org = headers.get("x-organization-id").and_then(|org| org.to_str().ok()).unwrap_or_default();
+        if !is_id(org) {
+            return StatusCode::FORBIDDEN.into_response();
+        }
         let gate = front.ask(&format!("/v1/orgs/{org}/roles"), &headers).await.status();
         match gate {
             StatusCode::OK => {}
@@ -75,12 +83,27 @@ async fn notes_on_role(State(front): State<Front>, Path(role): Path<String>, hea
             }
             refused => return refused.into_response(),
         }
+        if !is_id(&role) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
         let found = front.ask(&format!("/v1/orgs/{org}/roles/{role}"), &headers).await.status();
         if found != StatusCode::OK {
             return found.into_response();
         }
     }
     Json(json!({ "items": [{ "role": role, "text": "a note" }] })).into_response()
+}
+
+fn is_id(text: &str) -> bool {
+    uuid::Uuid::parse_str(text).is_ok()
+}
+
+/// What every answer of a service with care has, whatever it says.
+async fn framed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn forward(State(front): State<Front>, request: Request) -> Response {
@@ -114,6 +137,7 @@ async fn system_with(route: &str, operation: Value, care: Care) -> (Arc<System>,
         .route(NOTES_ON_ROLE, get(notes_on_role))
         .route("/openapi.json", get(|State(front): State<Front>| async move { Json(front.document) }))
         .fallback(forward)
+        .layer(map_response(framed))
         .with_state(front);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
