@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// Bodies are kept up to this many bytes; a longer one is cut and says so.
 pub const BODY_LIMIT: usize = 16 * 1024;
+/// Headers of a request are kept up to this many bytes.
+pub(crate) const HEADER_LIMIT: usize = 1024;
 
 /// A recorded request and response. Nothing secret is in it: it is redacted before it is built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,6 +72,22 @@ pub enum Class {
     Race,
     /// A token while the issuer's keys change, fail or lie.
     Jwks,
+    /// What is foreign against what is absent: the answers must not differ.
+    Oracle,
+    /// A list's cursor forged, edited, or used where it was not given out.
+    Cursor,
+    /// Members of a body that are not the caller's to write, and members of an answer that are nobody's to read.
+    Property,
+    /// The operation by another way: other verbs, other paths, headers that say what the request is.
+    Function,
+    /// More than there should be room for: pages, bodies, nesting, headers, tries.
+    Limit,
+    /// Media types, origins and headers that browsers go by, and errors that tell of internals.
+    Content,
+    /// Names and texts that mean something to a store or an interpreter.
+    Injection,
+    /// What one tenant reads while another writes.
+    Interference,
     /// Removing what the run made.
     Cleanup,
 }
@@ -89,8 +107,21 @@ impl Class {
             Class::Feature => "feature",
             Class::Race => "race",
             Class::Jwks => "jwks",
+            Class::Oracle => "oracle",
+            Class::Cursor => "cursor",
+            Class::Property => "property",
+            Class::Function => "function",
+            Class::Limit => "limit",
+            Class::Content => "content",
+            Class::Injection => "injection",
+            Class::Interference => "interference",
             Class::Cleanup => "cleanup",
         }
+    }
+
+    /// The class of a name.
+    pub fn of_word(word: &str) -> Option<Class> {
+        serde_json::from_value(Value::from(word)).ok()
     }
 
     /// Whether such a request is an attack: it needs the target's consent, and coverage counts it.
@@ -128,7 +159,7 @@ pub fn redact_body(body: &str, secrets: &[String]) -> String {
         }
         Err(_) => body.to_owned(),
     };
-    cut(redact_text(&text, secrets))
+    cut(redact_text(&text, secrets), BODY_LIMIT)
 }
 
 /// Replaces every occurrence of every secret in a text.
@@ -159,10 +190,11 @@ fn redact_value(value: &mut Value) {
     }
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > BODY_LIMIT {
+/// A text of at most so many bytes; what was cut off is told.
+pub(crate) fn cut(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
         let whole = text.len();
-        let end = (0..=BODY_LIMIT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        let end = (0..=limit).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);
         text.push_str(&format!("... [cut, {whole} bytes in all]"));
     }

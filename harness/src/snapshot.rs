@@ -144,6 +144,12 @@ impl Snapshot {
         counts
     }
 
+    /// What holds a text, if anything does.
+    pub fn holds(&self, text: &str) -> Option<&str> {
+        let found = self.things.iter().find(|(_, thing)| thing.to_string().contains(text));
+        found.map(|(name, _)| name.as_str())
+    }
+
     /// What is different in `later`.
     pub fn changes(&self, later: &Snapshot) -> Vec<Change> {
         let mut changes = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use harness::client::{Answer, Api, Call, CallError};
-use harness::contract::{Operation, SlotKind};
+use harness::contract::{Effect, Operation, SlotKind};
 use harness::data::{Data, DataError, Fill, Tenant};
 use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
@@ -141,6 +141,31 @@ impl Arena {
         Ok(self.data.fill(&side.tenant, &side.admin, operation).await?)
     }
 
+    /// One more administrator of a side; with the other side's too, where they are one person.
+    pub async fn colleague(&self, side: &Side, also: Option<&Side>) -> Result<Principal, Stop> {
+        let (users, role) = (self.data.users(), Some(self.cast.ladder.top.name));
+        let colleague = users.create(&side.tenant, "colleague", role).await?;
+        Ok(match also {
+            Some(other) => users.join(&other.tenant, &colleague, role).await?,
+            None => colleague,
+        })
+    }
+
+    /// Takes somebody's standing in a side away, by whichever way the contract has.
+    pub async fn expel(&self, side: &Side, person: &Principal) -> Result<(), Stop> {
+        let call = if self.api.contract().get("member-remove").is_some() {
+            self.api.call("member-remove").as_(&side.admin).org(&side.tenant.org)
+        } else {
+            let suspend = self.api.call("user-status-set").as_(&self.data.platform_admin()?);
+            suspend.slot(SlotKind::Status, "SUSPENDED")
+        };
+        let answer = call.user(&person.subject).send().await?;
+        if answer.status < 300 {
+            return Ok(());
+        }
+        Err(Stop::error(answer.unexpected("2xx", &answer.status.to_string()).to_string()))
+    }
+
     /// A call of an operation with the values of a fill.
     pub fn call(&self, operation: &Operation, principal: &Principal, fill: &Fill, class: Class) -> Call {
         fill.call(&self.api, operation, principal).class(class)
@@ -148,6 +173,22 @@ impl Arena {
 
     /// Sends an attack. A leak is an observation here, not an end.
     pub async fn attack(&self, call: Call) -> Result<Attacked, Stop> {
+        Ok(self.attempt(call).await?)
+    }
+
+    /// The same, where the target may well end the connection instead of answering: then there is nothing.
+    pub async fn attack_or_cut(&self, call: Call) -> Result<Option<Attacked>, Stop> {
+        match self.attempt(call).await {
+            Err(CallError::Transport { source, .. })
+                if !source.is_timeout() && !source.is_connect() && !source.is_builder() =>
+            {
+                Ok(None)
+            }
+            attempted => Ok(Some(attempted?)),
+        }
+    }
+
+    async fn attempt(&self, call: Call) -> Result<Attacked, CallError> {
         match call.send().await {
             Ok(answer) => {
                 let exchange = answer.exchange.clone();
@@ -157,7 +198,7 @@ impl Arena {
                 let status = exchange.status.unwrap_or_default();
                 Ok(Attacked { status, exchange: *exchange, leak: Some(leak.to_string()), body: Value::Null })
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -208,10 +249,26 @@ impl Arena {
     /// The state of both tenants, of whatever else a fill names, and of what the attack would have created
     /// elsewhere, which is found by the words in it.
     pub async fn snapshot(&self, operation: &Operation, fills: &[&Fill]) -> Result<Snapshot, Stop> {
-        let mut watched = vec![
-            Watched { org: self.acme.tenant.org.clone(), owner: self.acme.admin.clone() },
-            Watched { org: self.globex.tenant.org.clone(), owner: self.globex.admin.clone() },
-        ];
+        self.snapshot_of(&[&self.acme, &self.globex], operation, fills).await
+    }
+
+    /// The same, where the operation may change it.
+    pub async fn state(&self, operation: &Operation, fills: &[&Fill]) -> Result<Option<Snapshot>, Stop> {
+        if operation.effect == Effect::Read {
+            return Ok(None);
+        }
+        Ok(Some(self.snapshot(operation, fills).await?))
+    }
+
+    /// The same of some sides.
+    pub async fn snapshot_of(
+        &self,
+        sides: &[&Side],
+        operation: &Operation,
+        fills: &[&Fill],
+    ) -> Result<Snapshot, Stop> {
+        let watch = |side: &&Side| Watched { org: side.tenant.org.clone(), owner: side.admin.clone() };
+        let mut watched: Vec<Watched> = sides.iter().map(watch).collect();
         for org in fills.iter().filter_map(|fill| fill.values.get(&SlotKind::Org)) {
             if self.system.store.is_some() && watched.iter().all(|watched| watched.org != *org) {
                 watched.push(Watched { org: org.clone(), owner: self.principal(Persona::PlatformAdmin) });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use harness::contract::{Contract, Operation, Unannotated};
+use harness::exchange::Class;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::target::TokenStyle;
@@ -13,7 +14,7 @@ use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
 use crate::jwks::Scene;
-use crate::{audit, contract, feature, hop, invitation, jwks, matrix, race, standing, token};
+use crate::{audit, contract, feature, hop, invitation, jwks, matrix, race, standing, surface, token};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -40,7 +41,13 @@ enum Attack {
     Feature(Operation),
     Race(Operation),
     Jwks(Scene, Operation),
+    /// A class of the surface, whether or not with what takes long.
+    Surface(Class, bool, Operation),
 }
+
+/// Whoever attacks besides the administrators of both tenants, where roles are not what is asked about: whoever nobody
+/// sends anything as need not be made.
+const FEW: [Persona; 2] = [Persona::Anonymous, Persona::PlatformAdmin];
 
 impl Group {
     pub(crate) fn unannotated(cast: &Arc<Cast>, route: &Unannotated) -> Group {
@@ -62,7 +69,7 @@ impl Group {
             path: format!("jwks/{}", scene.name()),
             cases: jwks::cases(scene, operation),
             attack: Attack::Jwks(scene, operation.clone()),
-            cast: cast.clone(),
+            cast: cast.among(&FEW),
         };
         Scene::ALL.into_iter().map(group).collect()
     }
@@ -82,17 +89,17 @@ impl Group {
         };
         let cases = matrix::cases(operation, &cast.personas);
         let mut groups = vec![group("matrix", cases, Attack::Matrix(operation.clone()))];
-        if hop::applies(operation) {
-            groups.push(group("hop", hop::cases(operation), Attack::Hop(operation.clone())));
-        }
-        if operation.needs_token() {
-            groups.push(group("token", token::cases(operation, style), Attack::Token(operation.clone())));
-        }
         let mut among = |class: &str, cases: Vec<Case>, personas: &[Persona], attack| {
             if !cases.is_empty() {
                 groups.push(Group { cast: cast.among(personas), ..group(class, cases, attack) });
             }
         };
+        if hop::applies(operation) {
+            among("hop", hop::cases(operation), &FEW, Attack::Hop(operation.clone()));
+        }
+        if operation.needs_token() {
+            among("token", token::cases(operation, style), &FEW, Attack::Token(operation.clone()));
+        }
         if audit::applies(operation) {
             let personas = audit::personas(operation, cast);
             among("audit", audit::cases(operation, cast), &personas, Attack::Audit(operation.clone()));
@@ -108,6 +115,29 @@ impl Group {
         let cases = race::cases(operation, contract);
         among("race", cases, &race::personas(cast), Attack::Race(operation.clone()));
         groups
+    }
+
+    /// The groups of an operation's surface.
+    pub(crate) fn surface(
+        cast: &Arc<Cast>,
+        contract: &Contract,
+        operation: &Operation,
+        full: bool,
+    ) -> Vec<Group> {
+        let classes = surface::classes(contract, operation, full).into_iter();
+        let few = cast.among(&FEW);
+        let group = |(class, cases): (Class, Vec<Case>)| Group {
+            path: format!("{}/{}", class.as_str(), operation.name),
+            cases,
+            attack: Attack::Surface(class, full, operation.clone()),
+            cast: few.clone(),
+        };
+        classes.map(group).collect()
+    }
+
+    /// The class of attack; none where nothing is sent.
+    pub(crate) fn class(&self) -> Option<Class> {
+        self.path.split('/').next().and_then(Class::of_word).filter(|class| class.is_attack())
     }
 
     /// Runs all cases of the group; every case gets an outcome. Where the group could not be run to its end,
@@ -155,6 +185,9 @@ impl Group {
             Attack::Invitation(operation) => invitation::run(&arena, operation, outcomes).await,
             Attack::Feature(operation) => feature::run(&arena, operation, outcomes).await,
             Attack::Race(operation) => race::run(&arena, operation, outcomes).await,
+            Attack::Surface(class, full, operation) => {
+                surface::run(&arena, operation, *class, *full, outcomes).await
+            }
             Attack::Unannotated(_) | Attack::Absent(_) | Attack::Jwks(..) => Ok(()),
         };
         arena.leave().await.and(attacked)

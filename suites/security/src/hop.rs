@@ -41,6 +41,15 @@ fn subsets(operation: &Operation) -> Vec<Vec<&Slot>> {
     subsets
 }
 
+/// How many subsets are left out by the bound.
+pub(crate) fn left_out(operation: &Operation) -> usize {
+    if !applies(operation) {
+        return 0;
+    }
+    let slots = u32::try_from(operation.naming_slots().count()).unwrap_or(u32::MAX);
+    2_usize.saturating_pow(slots) - 1 - subsets(operation).len()
+}
+
 /// The cases of an operation: one for each subset.
 pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
     subsets(operation).into_iter().map(|swapped| case(operation, &swapped)).collect()
@@ -72,8 +81,7 @@ pub(crate) async fn run(
 ) -> Result<(), Stop> {
     let mut own = arena.fresh(&arena.acme, operation).await?;
     let mut foreign = arena.fresh(&arena.globex, operation).await?;
-    let writes = operation.effect != Effect::Read;
-    let mut before = arena.snapshot(operation, &[&own, &foreign]).await?;
+    let mut before = arena.state(operation, &[&own, &foreign]).await?;
     for swapped in subsets(operation) {
         let case = case(operation, &swapped);
         if swapped.iter().all(|slot| own.values.get(&slot.kind) == foreign.values.get(&slot.kind)) {
@@ -89,8 +97,8 @@ pub(crate) async fn run(
         let attacked = arena.attack(call).await?;
         let (status, exchange) = (attacked.status, attacked.exchange.clone());
         let mut outcome = judge(arena, operation, case, &attacker, &own, &swapped, attacked).await?;
-        if writes {
-            let changes = before.changes(&arena.snapshot(operation, &[&own, &foreign]).await?);
+        if let Some(known) = &before {
+            let changes = known.changes(&arena.snapshot(operation, &[&own, &foreign]).await?);
             if !changes.is_empty() {
                 let observed = format!("status {status}, and the state changed: {}", listed(&changes));
                 let expected = "refused, and no change of state";
@@ -98,7 +106,7 @@ pub(crate) async fn run(
                 // What was attacked may be used up: the next hop needs its own.
                 own = arena.fresh(&arena.acme, operation).await?;
                 foreign = arena.fresh(&arena.globex, operation).await?;
-                before = arena.snapshot(operation, &[&own, &foreign]).await?;
+                before = arena.state(operation, &[&own, &foreign]).await?;
             }
         }
         outcomes.push(outcome);
@@ -110,7 +118,7 @@ pub(crate) async fn run(
 
 /// The administrator of the own tenant; for what only an invitee may do, the own tenant's invitee, and for what ends
 /// an organisation the administrator of the one made for that.
-fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
+pub(crate) fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
     if operation.allows(&Permission::Invitee) || own.ending().is_some() {
         return arena.rightful(operation, &arena.acme, own);
     }
@@ -192,7 +200,7 @@ fn due(operation: &Operation, swapped: &[&Slot]) -> Due {
 }
 
 /// Whether the organisation is still the attacker's own.
-fn at_home(swapped: &[&Slot]) -> bool {
+pub(crate) fn at_home(swapped: &[&Slot]) -> bool {
     swapped.iter().all(|slot| slot.kind != SlotKind::Org)
 }
 
@@ -201,7 +209,7 @@ fn kinds(swapped: &[&Slot]) -> String {
 }
 
 /// A body with its ids, which echo the request, made alike.
-fn without_ids(value: &Value) -> Value {
+pub(crate) fn without_ids(value: &Value) -> Value {
     match value {
         Value::String(text) if Uuid::parse_str(text).is_ok() => Value::String("<id>".to_owned()),
         Value::Array(items) => Value::Array(items.iter().map(without_ids).collect()),

@@ -23,6 +23,7 @@ mod plan;
 mod race;
 pub mod run;
 mod standing;
+mod surface;
 mod token;
 
 pub use case::{Case, Reference};

@@ -1,13 +1,15 @@
 //! The plan: every group a contract gives rise to, and what it will have covered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use harness::contract::Operation;
 use harness::exchange::Class;
 use harness::system::System;
 
 use crate::cast::Cast;
 use crate::group::Group;
-use crate::jwks;
+use crate::{hop, jwks, surface};
 
 /// All groups of a contract, in an order that puts cheap and telling ones first.
 #[derive(Clone, Debug)]
@@ -20,15 +22,26 @@ pub struct Plan {
 impl Plan {
     /// The plan for a system: what its contract says, attacked by whom it can have.
     pub fn of(system: &System) -> Plan {
+        Plan::made(system, false)
+    }
+
+    /// The plan with what takes long, too.
+    pub fn full(system: &System) -> Plan {
+        Plan::made(system, true)
+    }
+
+    fn made(system: &System, full: bool) -> Plan {
         let (cast, style) = (Arc::new(Cast::of(system)), system.token_style());
         let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
         let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
         let contract = &system.contract;
         let attacked =
             contract.operations().flat_map(|operation| Group::of(&cast, contract, operation, style));
+        let surface = contract.operations();
+        let surface = surface.flat_map(|operation| Group::surface(&cast, contract, operation, full));
         let keys = jwks::operation(contract).into_iter();
         let keys = keys.flat_map(|operation| Group::of_keys(&cast, operation));
-        let groups = unannotated.chain(absent).chain(attacked).chain(keys).collect();
+        let groups = unannotated.chain(absent).chain(attacked).chain(surface).chain(keys).collect();
         Plan { groups, cast }
     }
 
@@ -50,6 +63,35 @@ impl Plan {
         plan
     }
 
+    /// What was left out by the bounds on combinations, in words.
+    pub fn bounds(system: &System) -> String {
+        let sum =
+            |left_out: fn(&Operation) -> usize| system.contract.operations().map(left_out).sum::<usize>();
+        format!(
+            "hops of every subset of up to {} slots ({} left out); the organisation said in up to {} other places, or in all ({} combinations left out)",
+            hop::MOST_SLOTS,
+            sum(hop::left_out),
+            surface::MOST_WAYS,
+            sum(surface::ways_left_out),
+        )
+    }
+
+    /// A slice for whoever wants to see it all at work: the role matrix whole, so that each operation is attacked, and of
+    /// every other class each n-th group, the first among them.
+    #[must_use]
+    pub fn slice(mut self, nth: usize) -> Plan {
+        let mut counts: BTreeMap<Class, usize> = BTreeMap::new();
+        self.groups.retain(|group| match group.class() {
+            None | Some(Class::Matrix) => true,
+            Some(class) => {
+                let count = counts.entry(class).or_default();
+                *count += 1;
+                (*count - 1).is_multiple_of(nth)
+            }
+        });
+        self
+    }
+
     /// How many cases there are.
     pub fn cases(&self) -> usize {
         self.groups.iter().map(|group| group.cases.len()).sum()
@@ -60,23 +102,13 @@ impl Plan {
         let mut demanded = Vec::new();
         for group in &self.groups {
             let Some(operation) = group.cases.first().map(|case| case.operation.clone()) else { continue };
-            match group.path.split('/').next() {
-                Some("matrix") => {
-                    let personas = self.cast.personas.iter();
-                    demanded.extend(
-                        personas
-                            .map(|persona| (operation.clone(), persona.label().to_owned(), Class::Matrix)),
-                    );
+            match group.class() {
+                Some(Class::Matrix) => {
+                    let personas = self.cast.personas.iter().map(|persona| persona.label().to_owned());
+                    demanded.extend(personas.map(|persona| (operation.clone(), persona, Class::Matrix)));
                 }
-                Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
-                Some("audit") => demanded.push((operation, String::new(), Class::Audit)),
-                Some("standing") => demanded.push((operation, String::new(), Class::Standing)),
-                Some("invitation") => demanded.push((operation, String::new(), Class::Invitation)),
-                Some("feature") => demanded.push((operation, String::new(), Class::Feature)),
-                Some("race") => demanded.push((operation, String::new(), Class::Race)),
-                Some("token") => demanded.push((operation, String::new(), Class::Token)),
-                Some("jwks") => demanded.push((operation, String::new(), Class::Jwks)),
-                _ => {}
+                Some(class) => demanded.push((operation, String::new(), class)),
+                None => {}
             }
         }
         demanded

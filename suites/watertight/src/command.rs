@@ -21,7 +21,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// All three suites, one after the other, and a report to look at.
+    /// The three suites, one after the other, and a report to look at; of the security suite a slice.
     Demo,
     /// The integration suite.
     Integration {
@@ -31,6 +31,9 @@ pub enum Command {
     },
     /// The security suite, generated from the target's contract.
     Security {
+        /// Also what takes long: whether answers about other tenants' ids take another time.
+        #[arg(long)]
+        full: bool,
         /// Only the checks that match, `*` stands for any part of a path: `hop/team-*`.
         #[arg(long, value_name = "PATTERN")]
         only: Option<String>,

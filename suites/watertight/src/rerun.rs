@@ -28,6 +28,7 @@ pub async fn rerun(target: Option<&Path>, finding: &str) -> Result<Exit, Command
     // A leak shows wherever the operation is called; its check names no case.
     let leak = known.check.starts_with("leak/").then(|| format!("*/{}/*", known.operation));
     let scope = leak.as_deref().map_or(Scope::Check(&known.check), Scope::Only);
+    let full = known.check.ends_with("/latency");
     println!("finding {finding}: {}", known.title);
     println!("running {} again on {}", leak.as_ref().unwrap_or(&known.check), known.target);
     let session = Session::open(Some(asked)).await?;
@@ -41,7 +42,7 @@ pub async fn rerun(target: Option<&Path>, finding: &str) -> Result<Exit, Command
     }
     let folder = session.run.folder();
     // What is accepted is asked after like everything else.
-    let done = session.part(security::run(&session, scope, Some(&[]))).await;
+    let done = session.part(security::run(&session, scope, full, Some(&[]))).await;
     let exit = session.close(&done)?;
     println!("finding {finding}: {}", said(&known, folder)?);
     Ok(exit)

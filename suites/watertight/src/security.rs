@@ -26,6 +26,8 @@ pub enum Scope<'a> {
     Only(&'a str),
     /// One check.
     Check(&'a str),
+    /// The matrix, and every so manieth group of each other class.
+    Slice(usize),
 }
 
 impl Scope<'_> {
@@ -34,19 +36,22 @@ impl Scope<'_> {
             Scope::All => plan,
             Scope::Only(pattern) => plan.only(|path| matches(pattern, path)),
             Scope::Check(path) => plan.alone(path),
+            Scope::Slice(nth) => plan.slice(nth),
         }
     }
 }
 
 pub async fn security(
     target: Option<&Path>,
+    full: bool,
     only: Option<&str>,
     accepted: Option<&Path>,
 ) -> Result<Exit, CommandError> {
     // Before anything is sent: a list that cannot be used is known at once.
     let accepted = accepted.map(|file| listed(file, target)).transpose()?;
     let session = Session::open(target).await?;
-    let done = session.part(run(&session, only.map_or(Scope::All, Scope::Only), accepted.as_deref())).await;
+    let scope = only.map_or(Scope::All, Scope::Only);
+    let done = session.part(run(&session, scope, full, accepted.as_deref())).await;
     session.close(&done)
 }
 
@@ -61,19 +66,23 @@ fn listed(file: &Path, target: Option<&Path>) -> Result<Vec<Accepted>, CommandEr
     Ok(accepted::read(file, &names)?)
 }
 
-/// Runs the suite on every target, or a part of it. `accepted` are the findings that do not fail the run, in place of
+/// Runs the suite on every target, or a part of it; `full` also what takes long. `accepted` are the findings that do not fail the run, in place of
 /// those that a target file names.
 pub async fn run(
     session: &Session,
     scope: Scope<'_>,
+    full: bool,
     accepted: Option<&[Accepted]>,
 ) -> Result<(), CommandError> {
     let systems = session.systems().await?;
-    let plans: Vec<(Arc<System>, Plan)> =
-        systems.iter().map(|system| (system.clone(), scope.of(Plan::of(system)))).collect();
+    let plan = |system: &Arc<System>| {
+        let whole = if full { Plan::full(system) } else { Plan::of(system) };
+        (system.clone(), scope.of(whole))
+    };
+    let plans: Vec<(Arc<System>, Plan)> = systems.iter().map(plan).collect();
     if plans.iter().all(|(_, plan)| plan.groups.is_empty()) {
         match scope {
-            Scope::All => {}
+            Scope::All | Scope::Slice(_) => {}
             Scope::Only(sought) | Scope::Check(sought) => {
                 let what = format!(
                     "no check of the security suite matches '{sought}'; paths are class/operation/variant, as in hop/team-get/*"
@@ -99,9 +108,16 @@ async fn attack(
     scope: Scope<'_>,
     accepted: Vec<Accepted>,
 ) -> Result<(), CommandError> {
+    println!("{:>12}  {}: {}", "plan", system.target.name, Plan::bounds(system));
     let suite = Arc::new(Suite::begin("security", system, None)?);
-    if let Scope::Only(part) | Scope::Check(part) = scope {
-        suite.record(&suite.part(part))?;
+    match scope {
+        Scope::All => {}
+        Scope::Only(part) | Scope::Check(part) => suite.record(&suite.part(part))?,
+        Scope::Slice(nth) => {
+            let part = format!("the role matrix whole, and 1 in {nth} of the groups of every other class");
+            println!("{:>12}  a slice: {part}; `watertight security` runs all", "");
+            suite.record(&suite.part(&part))?;
+        }
     }
     for entry in accepted {
         suite.record(&Record::Accepted(entry))?;
