@@ -78,7 +78,13 @@ impl Site {
     fn runs(&self) -> Vec<PathBuf> {
         let out = self.folder.path().join("reports/out");
         let folders = std::fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.path());
-        folders.filter(|folder| folder.join("quarters").is_dir()).collect()
+        folders.filter(|folder| folder.is_dir()).collect()
+    }
+
+    /// The records of all quarters; none where nothing was made on this machine.
+    fn quarters(&self) -> Vec<PathBuf> {
+        let records = |run: PathBuf| run.join("quarters").read_dir().into_iter().flatten().flatten();
+        self.runs().into_iter().flat_map(records).map(|entry| entry.path()).collect()
     }
 
     /// Whether the engine is being asked for a container at this moment.
@@ -109,9 +115,8 @@ impl Site {
             left.extend(
                 docker(&["ps", "-aq", "--filter", &label]).into_iter().map(|id| format!("container {id}")),
             );
-            let records = std::fs::read_dir(run.join("quarters")).unwrap().flatten();
-            left.extend(records.map(|record| format!("record {}", record.path().display())));
         }
+        left.extend(self.quarters().iter().map(|record| format!("record {}", record.display())));
         // Volumes without a container.
         left.extend(volumes().difference(&self.volumes).map(|name| format!("volume {name}")));
         left
@@ -225,11 +230,7 @@ fn a_run_whose_reaper_is_killed_with_it_is_swept() {
         site.runs().iter().any(|run| run.join("records").read_dir().is_ok_and(|mut all| all.next().is_some()))
     };
     wait_for(&mut child, "the suite to begin", GONE_LIMIT, started);
-    let records: Vec<PathBuf> = site
-        .runs()
-        .iter()
-        .flat_map(|run| run.join("quarters").read_dir().unwrap().flatten().map(|entry| entry.path()))
-        .collect();
+    let records = site.quarters();
     for record in &records {
         let record: Value = serde_json::from_str(&std::fs::read_to_string(record).unwrap()).unwrap();
         let reaper = record["reaper"].as_u64().unwrap().to_string();

@@ -12,12 +12,10 @@ use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::json;
-use suites_integration::{Business, Gives as _, refused};
+use suites_integration::{ABSENT, Business, Gives as _, refused};
 
 use super::{Setup, stage};
 
-/// An id that nothing has.
-const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
 /// Longer than the service lets a statement run.
 const RECOVERY: Duration = Duration::from_secs(15);
 
