@@ -14,7 +14,10 @@ use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
 use crate::jwks::Scene;
-use crate::{audit, contract, feature, hop, invitation, jwks, matrix, race, standing, surface, token};
+use crate::token::Extent;
+use crate::{
+    audit, contract, everyone, feature, hop, invitation, jwks, matrix, race, standing, surface, token,
+};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -33,8 +36,10 @@ enum Attack {
     /// A persona that the system cannot have, and why.
     Absent(&'static str),
     Matrix(Operation),
+    /// A class that does not ask about roles, by everybody else.
+    Everyone(Class, Operation),
     Hop(Operation),
-    Token(Operation),
+    Token(Extent, Operation),
     Audit(Operation),
     Standing(Operation),
     Invitation(Operation),
@@ -74,12 +79,13 @@ impl Group {
         Scene::ALL.into_iter().map(group).collect()
     }
 
-    /// The groups of an operation.
+    /// The groups of an operation; its tokens are forged to this extent.
     pub(crate) fn of(
         cast: &Arc<Cast>,
         contract: &Contract,
         operation: &Operation,
         style: TokenStyle,
+        extent: Extent,
     ) -> Vec<Group> {
         let group = |class: &str, cases, attack| Group {
             path: format!("{class}/{}", operation.name),
@@ -89,6 +95,12 @@ impl Group {
         };
         let cases = matrix::cases(operation, &cast.personas);
         let mut groups = vec![group("matrix", cases, Attack::Matrix(operation.clone()))];
+        for class in everyone::CLASSES {
+            let cases = everyone::cases(class, operation, cast, style);
+            if !cases.is_empty() {
+                groups.push(group(class.as_str(), cases, Attack::Everyone(class, operation.clone())));
+            }
+        }
         let mut among = |class: &str, cases: Vec<Case>, personas: &[Persona], attack| {
             if !cases.is_empty() {
                 groups.push(Group { cast: cast.among(personas), ..group(class, cases, attack) });
@@ -98,7 +110,8 @@ impl Group {
             among("hop", hop::cases(operation), &FEW, Attack::Hop(operation.clone()));
         }
         if operation.needs_token() {
-            among("token", token::cases(operation, style), &FEW, Attack::Token(operation.clone()));
+            let cases = token::cases(operation, style, extent);
+            among("token", cases, &FEW, Attack::Token(extent, operation.clone()));
         }
         if audit::applies(operation) {
             let personas = audit::personas(operation, cast);
@@ -140,9 +153,47 @@ impl Group {
         self.path.split('/').next().and_then(Class::of_word).filter(|class| class.is_attack())
     }
 
+    /// Who must have sent something; an empty label stands for anyone.
+    pub(crate) fn principals(&self) -> Vec<&'static str> {
+        match &self.attack {
+            Attack::Matrix(_) => self.cast.personas.iter().map(|persona| persona.label()).collect(),
+            Attack::Everyone(class, operation) => {
+                let attackers = everyone::attackers(*class, operation, &self.cast).into_iter();
+                attackers.map(Persona::label).collect()
+            }
+            _ => vec![""],
+        }
+    }
+
+    /// Whether it is the part of its class that everybody else sends.
+    pub(crate) fn is_by_everyone(&self) -> bool {
+        matches!(self.attack, Attack::Everyone(..))
+    }
+
+    /// The arena that the group can share with those of the same words, one after the other; none where it makes lists
+    /// long, waits, or takes somebody's standing away.
+    pub(crate) fn ground(&self) -> Option<(&'static str, &str)> {
+        match &self.attack {
+            Attack::Matrix(operation) | Attack::Everyone(_, operation) => Some(("everyone", &operation.name)),
+            Attack::Surface(Class::Cursor | Class::Interference, ..) => None,
+            Attack::Hop(operation) | Attack::Token(_, operation) | Attack::Surface(_, _, operation) => {
+                Some(("few", &operation.name))
+            }
+            _ => None,
+        }
+    }
+
     /// Runs all cases of the group; every case gets an outcome. Where the group could not be run to its end,
     /// for instance because a control failed, what it found stands, and everything else observed nothing.
-    pub async fn run(&self, system: &Arc<System>, suite: &Suite) -> Vec<CaseOutcome> {
+    /// It takes the arena that it is given, or one of its own, and leaves it for whoever comes `next` if it found
+    /// nothing.
+    pub(crate) async fn run(
+        &self,
+        system: &Arc<System>,
+        suite: &Suite,
+        ground: &mut Option<Arena>,
+        next: bool,
+    ) -> Vec<CaseOutcome> {
         match &self.attack {
             Attack::Unannotated(route) => return vec![contract::judge(&system.target.name, route)],
             Attack::Absent(why) => {
@@ -152,7 +203,7 @@ impl Group {
             _ => {}
         }
         let mut outcomes = Vec::new();
-        let attacked = self.in_arena(system, suite, &mut outcomes).await;
+        let attacked = self.in_arena(system, suite, ground, next, &mut outcomes).await;
         // An attack does all of its cases, because they share controls; a plan may have asked for one alone.
         outcomes.retain(|outcome| self.cases.iter().any(|case| case.path == outcome.case.path));
         let Err(stop) = attacked else { return outcomes };
@@ -170,16 +221,22 @@ impl Group {
         &self,
         system: &Arc<System>,
         suite: &Suite,
+        ground: &mut Option<Arena>,
+        next: bool,
         outcomes: &mut Vec<CaseOutcome>,
     ) -> Result<(), Stop> {
         if let Attack::Jwks(scene, operation) = &self.attack {
             return jwks::run(system, &self.cast, *scene, operation, outcomes).await;
         }
-        let arena = Arena::build(system, &self.cast, &self.path).await?;
+        let arena = match ground.take() {
+            Some(arena) => arena,
+            None => Arena::build(system, &self.cast, &self.path).await?,
+        };
         let attacked = match &self.attack {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
             Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
-            Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
+            Attack::Everyone(class, operation) => everyone::run(&arena, *class, operation, outcomes).await,
+            Attack::Token(extent, operation) => token::run(&arena, operation, *extent, outcomes).await,
             Attack::Audit(operation) => audit::run(&arena, operation, outcomes).await,
             Attack::Standing(operation) => standing::run(&arena, operation, outcomes).await,
             Attack::Invitation(operation) => invitation::run(&arena, operation, outcomes).await,
@@ -190,6 +247,11 @@ impl Group {
             }
             Attack::Unannotated(_) | Attack::Absent(_) | Attack::Jwks(..) => Ok(()),
         };
+        // Where something was found, the arena is not what the next group would take it for.
+        if next && attacked.is_ok() && outcomes.iter().all(|outcome| outcome.finding.is_none()) {
+            *ground = Some(arena);
+            return attacked;
+        }
         arena.leave().await.and(attacked)
     }
 }

@@ -1,6 +1,6 @@
 //! The plan: every group a contract gives rise to, and what it will have covered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use harness::contract::Operation;
@@ -9,14 +9,16 @@ use harness::system::System;
 
 use crate::cast::Cast;
 use crate::group::Group;
-use crate::{hop, jwks, surface};
+use crate::token::Extent;
+use crate::{hop, jwks, surface, token};
 
 /// All groups of a contract, in an order that puts cheap and telling ones first.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The groups.
     pub groups: Vec<Group>,
-    cast: Arc<Cast>,
+    /// Whether it has what takes long, too.
+    full: bool,
 }
 
 impl Plan {
@@ -35,14 +37,20 @@ impl Plan {
         let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
         let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
         let contract = &system.contract;
+        let spared = if full { BTreeSet::new() } else { token::spared(contract) };
+        let extent = |operation: &Operation| {
+            if spared.contains(operation.name.as_str()) { Extent::EachKind } else { Extent::Every }
+        };
+        let attacked = contract.operations();
         let attacked =
-            contract.operations().flat_map(|operation| Group::of(&cast, contract, operation, style));
+            attacked.flat_map(|operation| Group::of(&cast, contract, operation, style, extent(operation)));
         let surface = contract.operations();
         let surface = surface.flat_map(|operation| Group::surface(&cast, contract, operation, full));
         let keys = jwks::operation(contract).into_iter();
         let keys = keys.flat_map(|operation| Group::of_keys(&cast, operation));
-        let groups = unannotated.chain(absent).chain(attacked).chain(surface).chain(keys).collect();
-        Plan { groups, cast }
+        // What is about the issuer's keys waits more than it works, so it begins before the rest.
+        let groups = unannotated.chain(absent).chain(keys).chain(attacked).chain(surface).collect();
+        Plan { groups, full }
     }
 
     /// The part of the plan whose cases match one of the patterns (`*` stands for any part of a path).
@@ -63,8 +71,52 @@ impl Plan {
         plan
     }
 
-    /// What was left out by the bounds on combinations, in words.
-    pub fn bounds(system: &System) -> String {
+    /// The groups as they are run: those of one bundle one after the other in one arena, the bundles side by side.
+    pub fn bundles(&self) -> Vec<Vec<Group>> {
+        let mut bundles: Vec<Vec<Group>> = Vec::new();
+        let mut known = BTreeMap::new();
+        for group in &self.groups {
+            let at = match group.ground() {
+                Some(ground) => *known.entry(ground).or_insert(bundles.len()),
+                None => bundles.len(),
+            };
+            match bundles.get_mut(at) {
+                Some(bundle) => bundle.push(group.clone()),
+                None => bundles.push(vec![group.clone()]),
+            }
+        }
+        bundles
+    }
+
+    /// What the plan leaves out, and why, in words.
+    pub fn bounds(&self, system: &System) -> Vec<String> {
+        let mut bounds = vec![Plan::combinations(system)];
+        if !self.full {
+            bounds.push(Plan::forgeries(system));
+        }
+        bounds
+    }
+
+    /// What the sample of forgeries leaves out.
+    fn forgeries(system: &System) -> String {
+        let (contract, style) = (&system.contract, system.token_style());
+        let spared = token::spared(contract);
+        let count = |operation: &Operation, extent| token::cases(operation, style, extent).len();
+        let left_out = |name: &&str| {
+            let operation = contract.get(name);
+            operation
+                .map_or(0, |operation| count(operation, Extent::Every) - count(operation, Extent::EachKind))
+        };
+        format!(
+            "every forgery of a token on each read and on one write of each shape of handler; on the {} other writes, \
+             whose handlers come by tokens as one of those does, one of each kind ({} left out; --full sends them)",
+            spared.len(),
+            spared.iter().map(left_out).sum::<usize>(),
+        )
+    }
+
+    /// What the bounds on combinations leave out.
+    fn combinations(system: &System) -> String {
         let sum =
             |left_out: fn(&Operation) -> usize| system.contract.operations().map(left_out).sum::<usize>();
         format!(
@@ -80,11 +132,11 @@ impl Plan {
     /// every other class each n-th group, the first among them.
     #[must_use]
     pub fn slice(mut self, nth: usize) -> Plan {
-        let mut counts: BTreeMap<Class, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<(Class, bool), usize> = BTreeMap::new();
         self.groups.retain(|group| match group.class() {
             None | Some(Class::Matrix) => true,
             Some(class) => {
-                let count = counts.entry(class).or_default();
+                let count = counts.entry((class, group.is_by_everyone())).or_default();
                 *count += 1;
                 (*count - 1).is_multiple_of(nth)
             }
@@ -102,14 +154,9 @@ impl Plan {
         let mut demanded = Vec::new();
         for group in &self.groups {
             let Some(operation) = group.cases.first().map(|case| case.operation.clone()) else { continue };
-            match group.class() {
-                Some(Class::Matrix) => {
-                    let personas = self.cast.personas.iter().map(|persona| persona.label().to_owned());
-                    demanded.extend(personas.map(|persona| (operation.clone(), persona, Class::Matrix)));
-                }
-                Some(class) => demanded.push((operation, String::new(), class)),
-                None => {}
-            }
+            let Some(class) = group.class() else { continue };
+            let principals = group.principals().into_iter();
+            demanded.extend(principals.map(|principal| (operation.clone(), principal.to_owned(), class)));
         }
         demanded
     }

@@ -15,7 +15,7 @@ use crate::case::CaseOutcome;
 use crate::group::Group;
 use crate::plan::Plan;
 
-/// Groups under way at once. The target, its store and the harness share the cores; more only queue.
+/// Bundles of groups under way at once. The target, its store and the harness share the cores; more only queue.
 const SIDE_BY_SIDE: usize = 8;
 
 /// What a plan came to.
@@ -43,12 +43,12 @@ pub async fn run(
 ) -> Result<Summary, RunError> {
     let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
     let mut tasks = JoinSet::new();
-    for group in &plan.groups {
-        let (group, system, suite, places) = (group.clone(), system.clone(), suite.clone(), places.clone());
+    for bundle in plan.bundles() {
+        let (system, suite, places) = (system.clone(), suite.clone(), places.clone());
         tasks.spawn(async move {
             // The semaphore is never closed, so a place is always given.
             let _place = places.acquire_owned().await.ok();
-            recorded(&group, &system, &suite).await
+            recorded(&bundle, &system, &suite).await
         });
     }
     let mut summary = Summary::default();
@@ -96,25 +96,29 @@ fn measure(suite: &Suite, outcomes: &[CaseOutcome]) -> Result<(), RunError> {
     }
 }
 
-/// Runs one group and writes what came of it.
+/// Runs the groups of a bundle one after the other, and writes what came of them.
 pub async fn recorded(
-    group: &Group,
+    bundle: &[Group],
     system: &Arc<System>,
     suite: &Suite,
 ) -> Result<Vec<CaseOutcome>, RunError> {
-    let start = Instant::now();
-    for case in &group.cases {
+    for case in bundle.iter().flat_map(|group| &group.cases) {
         suite.started(&case.path)?;
         suite.record(&Record::Subject(case.subject(suite.name(), suite.target())))?;
     }
-    let outcomes = group.run(system, suite).await;
-    for outcome in &outcomes {
-        suite.ended(&outcome.case.path, start, &outcome.outcome)?;
-        if let Some(finding) = &outcome.finding {
-            suite.record(&Record::Finding(finding.clone()))?;
+    let (mut all, mut ground) = (Vec::new(), None);
+    for (at, group) in bundle.iter().enumerate() {
+        let start = Instant::now();
+        let outcomes = group.run(system, suite, &mut ground, at + 1 < bundle.len()).await;
+        for outcome in &outcomes {
+            suite.ended(&outcome.case.path, start, &outcome.outcome)?;
+            if let Some(finding) = &outcome.finding {
+                suite.record(&Record::Finding(finding.clone()))?;
+            }
         }
+        all.extend(outcomes);
     }
-    Ok(outcomes)
+    Ok(all)
 }
 
 fn uncovered(system: &System, plan: &Plan) -> Vec<Uncovered> {

@@ -185,7 +185,7 @@ async fn outlived(
 
 /// Whether an answer refuses, for whichever reason: a standing that was lost may look like no token, no right or no
 /// such organisation.
-fn is_refusal(arena: &Arena, attacked: &Attacked) -> bool {
+pub(crate) fn is_refusal(arena: &Arena, attacked: &Attacked) -> bool {
     let denials = &arena.system.target.denials;
     let all = [&denials.unauthenticated, &denials.forbidden, &denials.hidden];
     attacked.leak.is_none() && all.iter().any(|statuses| statuses.contains(&attacked.status))

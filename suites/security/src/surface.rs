@@ -8,10 +8,10 @@ mod injection;
 mod interference;
 mod internals;
 mod limit;
-mod oracle;
+pub(crate) mod oracle;
 mod populate;
 mod property;
-mod siege;
+pub(crate) mod siege;
 
 use harness::contract::{Contract, Operation};
 use harness::exchange::Class;

@@ -1,4 +1,6 @@
-//! Token attacks: every forgery in the place of the rightful caller's token, on every operation that needs one.
+//! Token attacks: forgeries in the place of the rightful caller's token, on every operation that needs one.
+
+mod sample;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +16,9 @@ use harness::world::Stop;
 
 use crate::arena::{Arena, Attacked, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
+use crate::surface::siege::Scene;
+
+pub(crate) use sample::spared;
 
 /// How often a token beside a line is made anew that was answered only after time had moved the line.
 const ATTEMPTS: usize = 5;
@@ -95,15 +100,54 @@ fn errand(operation: &Operation) -> Case {
     }
 }
 
-fn trials(style: TokenStyle) -> Vec<Trial> {
-    let forgeries = Forgery::of_style(style).map(Trial::Forgery);
-    forgeries.chain(BOUNDARIES.iter().map(Trial::Boundary)).collect()
+/// With which forgeries an operation is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All there are.
+    Every,
+    /// One of each kind.
+    EachKind,
+}
+
+fn trials(operation: &Operation, style: TokenStyle, extent: Extent) -> Vec<Trial> {
+    let mut forgeries: Vec<&Forgery> = Forgery::of_style(style).collect();
+    if extent == Extent::EachKind {
+        forgeries = sample::one_of_each_kind(forgeries, &operation.name);
+    }
+    forgeries.into_iter().map(Trial::Forgery).chain(BOUNDARIES.iter().map(Trial::Boundary)).collect()
 }
 
 /// The cases of an operation: one for each forgery of tokens like the target's, and one for all that they lure with.
-pub(crate) fn cases(operation: &Operation, style: TokenStyle) -> Vec<Case> {
-    let trials = trials(style).into_iter().map(|trial| trial.case(operation));
+pub(crate) fn cases(operation: &Operation, style: TokenStyle, extent: Extent) -> Vec<Case> {
+    let trials = trials(operation, style, extent).into_iter().map(|trial| trial.case(operation));
     trials.chain([errand(operation)]).collect()
+}
+
+/// Whose turn it is when somebody tries one forgery alone: between them all attackers on all operations have them all.
+fn in_turn(operation: &Operation, style: TokenStyle, who: &str) -> Option<Trial> {
+    let forgeries: Vec<&Forgery> = Forgery::of_style(style).collect();
+    let turn = sample::turn(&[&operation.name, who]) % forgeries.len().max(1);
+    forgeries.get(turn).copied().map(Trial::Forgery)
+}
+
+/// The case of somebody whose token is forged in one way alone.
+pub(crate) fn case_by(operation: &Operation, style: TokenStyle, who: &str) -> Case {
+    in_turn(operation, style, who).map_or_else(|| errand(operation), |trial| trial.case(operation))
+}
+
+/// Forges the token of somebody in one way.
+pub(crate) async fn by(
+    scene: &Scene<'_>,
+    principal: &Principal,
+    who: &str,
+    case: Case,
+) -> Result<CaseOutcome, Stop> {
+    let (arena, operation) = (scene.arena, scene.operation);
+    let issuer = arena.system.stand_ins.issuer.as_ref().ok_or_else(lacks)?;
+    let trial = in_turn(operation, issuer.style, who).ok_or_else(lacks)?;
+    let writes = operation.effect != Effect::Read;
+    let trying = Trying { arena, operation, issuer, writes, by: Some(principal) };
+    Ok(trying.attempt(case, trial, &scene.own, &mut Vec::new()).await?.outcome)
 }
 
 /// Everything one operation is tried with.
@@ -112,6 +156,8 @@ struct Trying<'a> {
     operation: &'a Operation,
     issuer: &'a Issuer,
     writes: bool,
+    /// Whose token is forged; the rightful caller's without one.
+    by: Option<&'a Principal>,
 }
 
 /// What came of one trial.
@@ -125,10 +171,12 @@ struct Tried {
 pub(crate) async fn run(
     arena: &Arena,
     operation: &Operation,
+    extent: Extent,
     outcomes: &mut Vec<CaseOutcome>,
 ) -> Result<(), Stop> {
     let issuer = arena.system.stand_ins.issuer.as_ref().ok_or_else(lacks)?;
-    let trying = Trying { arena, operation, issuer, writes: operation.effect != Effect::Read };
+    let writes = operation.effect != Effect::Read;
+    let trying = Trying { arena, operation, issuer, writes, by: None };
     let mut fill = arena.fresh(&arena.acme, operation).await?;
     let invalid = arena.negative_control(operation, &arena.acme, &fill).await.err();
     if invalid.is_some() && trying.writes {
@@ -137,8 +185,8 @@ pub(crate) async fn run(
     let before = arena.state(operation, &[&fill]).await?;
     let mut fetched = Vec::new();
     let mut tried = Vec::new();
-    for trial in trials(issuer.style) {
-        tried.push(trying.attempt(trial, &fill, &mut fetched).await?);
+    for trial in trials(operation, issuer.style, extent) {
+        tried.push(trying.attempt(trial.case(operation), trial, &fill, &mut fetched).await?);
     }
     outcomes.push(trying.errand(fetched, invalid.as_ref()));
     let mut intact = tried.iter().all(|tried| tried.outcome.finding.is_none());
@@ -175,7 +223,8 @@ fn lacks() -> Stop {
 impl Trying<'_> {
     /// Whose token is forged, and with which claims.
     fn rightful(&self, fill: &Fill) -> Result<(Principal, Claims), Stop> {
-        let rightful = self.arena.rightful(self.operation, &self.arena.acme, fill);
+        let rightful = || self.arena.rightful(self.operation, &self.arena.acme, fill);
+        let rightful = self.by.cloned().unwrap_or_else(rightful);
         let Credential::Minted(minted) = &rightful.credential else { return Err(lacks()) };
         let claims = self.issuer.renewed(minted.claims());
         Ok((rightful, claims))
@@ -184,11 +233,11 @@ impl Trying<'_> {
     /// Sends one forgery and judges the answer. A bait that the target came for is noted.
     async fn attempt(
         &self,
+        case: Case,
         trial: Trial,
         fill: &Fill,
         fetched: &mut Vec<(Trial, Exchange)>,
     ) -> Result<Tried, Stop> {
-        let case = trial.case(self.operation);
         for _ in 0..ATTEMPTS {
             let (rightful, claims) = self.rightful(fill)?;
             let (Forged { credential, bait }, beside) = match trial {
@@ -288,7 +337,8 @@ impl Trying<'_> {
             let fill = self.arena.fresh(&self.arena.acme, self.operation).await?;
             let before = self.arena.snapshot(self.operation, &[&fill]).await?;
             for &at in &group {
-                self.attempt(tried[at].trial, &fill, &mut Vec::new()).await?;
+                let (case, trial) = (tried[at].outcome.case.clone(), tried[at].trial);
+                self.attempt(case, trial, &fill, &mut Vec::new()).await?;
             }
             let changes = before.changes(&self.arena.snapshot(self.operation, &[&fill]).await?);
             if changes.is_empty() {

@@ -44,7 +44,13 @@ fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
         if let Some(part) = &part {
             suite.record(&suite.part(part))?;
         }
-        all.extend(Plan::of(system).groups.into_iter().flat_map(|group| trials(group, system, &suite)));
+        let plan = Plan::of(system);
+        // Whoever asks for some waits for no others in the same arena.
+        let bundles = match &part {
+            Some(_) => plan.groups.into_iter().map(|group| vec![group]).collect(),
+            None => plan.bundles(),
+        };
+        all.extend(bundles.into_iter().flat_map(|bundle| trials(bundle, system, &suite)));
         suites.push(suite);
     }
     let conclusion = libtest_mimic::run(arguments, all);
@@ -61,19 +67,21 @@ fn part(arguments: &Arguments) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-/// The cases of a group as tests. The group runs once, when the first of them is asked for.
-fn trials(group: Group, system: &Arc<System>, suite: &Arc<Suite>) -> Vec<Trial> {
+/// The cases of a bundle of groups as tests. It runs once, when the first of them is asked for.
+fn trials(bundle: Vec<Group>, system: &Arc<System>, suite: &Arc<Suite>) -> Vec<Trial> {
     type Results = Result<BTreeMap<String, Result<(), String>>, String>;
-    let group = Arc::new(group);
+    let bundle = Arc::new(bundle);
     let results: Arc<OnceLock<Results>> = Arc::default();
-    let paths: Vec<String> = group.cases.iter().map(|case| case.path.clone()).collect();
+    let paths: Vec<String> =
+        bundle.iter().flat_map(|group| &group.cases).map(|case| case.path.clone()).collect();
     let kind = &system.target.name;
     let trial = |path: String| {
-        let (group, system, suite, results) = (group.clone(), system.clone(), suite.clone(), results.clone());
+        let (bundle, system, suite, results) =
+            (bundle.clone(), system.clone(), suite.clone(), results.clone());
         Trial::test(path.clone(), move || {
             let results = results.get_or_init(|| {
                 let runtime = host::handle().map_err(|error| error.to_string())?;
-                let outcomes = runtime.block_on(run::recorded(&group, &system, &suite));
+                let outcomes = runtime.block_on(run::recorded(&bundle, &system, &suite));
                 let outcomes = outcomes.map_err(|error| error.to_string())?;
                 Ok(outcomes
                     .into_iter()

@@ -66,8 +66,8 @@ fn listed(file: &Path, target: Option<&Path>) -> Result<Vec<Accepted>, CommandEr
     Ok(accepted::read(file, &names)?)
 }
 
-/// Runs the suite on every target, or a part of it; `full` also what takes long. `accepted` are the findings that do not fail the run, in place of
-/// those that a target file names.
+/// Runs the suite on every target, or a part of it; `full` also what takes long. `accepted` are the findings that do
+/// not fail the run, in place of those that a target file names.
 pub async fn run(
     session: &Session,
     scope: Scope<'_>,
@@ -108,7 +108,9 @@ async fn attack(
     scope: Scope<'_>,
     accepted: Vec<Accepted>,
 ) -> Result<(), CommandError> {
-    println!("{:>12}  {}: {}", "plan", system.target.name, Plan::bounds(system));
+    for bound in plan.bounds(system) {
+        println!("{:>12}  {}: {bound}", "plan", system.target.name);
+    }
     let suite = Arc::new(Suite::begin("security", system, None)?);
     match scope {
         Scope::All => {}

@@ -6,6 +6,7 @@ mod latency;
 
 use harness::contract::{Effect, Operation, Slot, SlotKind};
 use harness::exchange::Class;
+use harness::identity::Principal;
 use harness::record::Severity;
 use harness::verdict::Verdict;
 use harness::world::Stop;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use super::siege::Scene;
 use crate::arena::{Arena, Attacked, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
-use crate::hop;
+use crate::hop::{self, attacker};
 use answers::difference;
 
 const REFERENCE: Reference = Reference { cwe: 204, owasp: "API3", asvs: "8.2.2" };
@@ -23,7 +24,7 @@ const REFERENCE: Reference = Reference { cwe: 204, owasp: "API3", asvs: "8.2.2" 
 const ROUNDS: usize = 3;
 
 /// The places in which an id can be probed. Whoever holds an invitation's token knows that there is one.
-fn places(operation: &Operation) -> impl Iterator<Item = &Slot> {
+pub(crate) fn places(operation: &Operation) -> impl Iterator<Item = &Slot> {
     let named = operation.naming_slots().filter(|slot| slot.kind != SlotKind::InvitationToken);
     named.filter(|_| hop::applies(operation))
 }
@@ -65,7 +66,8 @@ pub(super) async fn run(
     // What is asked about is not the attacker's, so nothing may change.
     let before = arena.state(operation, &[&scene.own, &scene.foreign]).await?;
     for slot in places(operation) {
-        let outcome = compared(&scene, slot).await?;
+        let by = attacker(arena, operation, &scene.own);
+        let outcome = compared(&scene, slot, &by, case(operation, slot)).await?;
         if outcome.finding.is_some() && writes {
             scene = Scene::set(arena, operation, Class::Oracle).await?;
         }
@@ -96,16 +98,49 @@ enum About {
 }
 
 /// One question, and the id it was about.
-async fn asked(scene: &Scene<'_>, slot: &Slot, about: About) -> Result<(Attacked, String), Stop> {
+async fn asked(
+    scene: &Scene<'_>,
+    slot: &Slot,
+    by: &Principal,
+    about: About,
+) -> Result<(Attacked, String), Stop> {
     let nothing = || Stop::skip(format!("there is no {} to ask about", slot.kind));
     let foreign = scene.foreign.values.get(&slot.kind).ok_or_else(nothing)?;
     let id = if about == About::Foreign { foreign.clone() } else { like(foreign) };
-    let attacked = scene.arena.attack(scene.by_own().at(&slot.place, &id)).await?;
+    let attacked = scene.arena.attack(scene.by(by).at(&slot.place, &id)).await?;
     Ok((attacked, id))
 }
 
-async fn compared(scene: &Scene<'_>, slot: &Slot) -> Result<CaseOutcome, Stop> {
-    let case = case(scene.operation, slot);
+/// The case of asking in every place.
+pub(crate) fn case_of_all(operation: &Operation) -> Case {
+    let kinds: Vec<&str> = places(operation).map(|slot| slot.kind.as_str()).collect();
+    let kinds = kinds.join(" or ");
+    Case {
+        path: format!("oracle/{}", operation.name),
+        operation: operation.name.clone(),
+        reference: REFERENCE,
+        severity: Severity::Medium,
+        title: format!("{} tells whether another tenant's {kinds} exists", operation.name),
+        gain: format!("tries ids and learns which other tenants, and which {kinds} of theirs, there are"),
+    }
+}
+
+/// Asks as somebody in every place; the first that tells is the outcome.
+pub(crate) async fn by(scene: &Scene<'_>, principal: &Principal, case: Case) -> Result<CaseOutcome, Stop> {
+    let mut alike = None;
+    let mut last = case.clone().without_result(Verdict::Skip, "there is no place to ask in");
+    for slot in places(scene.operation) {
+        let outcome = compared(scene, slot, principal, case.clone()).await?;
+        match outcome.outcome.verdict {
+            Verdict::Pass => alike = Some(outcome),
+            Verdict::Skip => last = outcome,
+            _ => return Ok(outcome),
+        }
+    }
+    Ok(alike.unwrap_or(last))
+}
+
+async fn compared(scene: &Scene<'_>, slot: &Slot, by: &Principal, case: Case) -> Result<CaseOutcome, Stop> {
     let target = &scene.arena.system.target.name;
     if scene.own.values.get(&slot.kind) == scene.foreign.values.get(&slot.kind) {
         let reason = format!("both tenants have the same {}", slot.kind);
@@ -115,11 +150,11 @@ async fn compared(scene: &Scene<'_>, slot: &Slot) -> Result<CaseOutcome, Stop> {
     for round in 0..ROUNDS {
         // Now one, now the other goes first: what only the first of two has is no difference between them.
         let (foreign, absent) = if round % 2 == 0 {
-            let foreign = asked(scene, slot, About::Foreign).await?;
-            (foreign, asked(scene, slot, About::Absent).await?)
+            let foreign = asked(scene, slot, by, About::Foreign).await?;
+            (foreign, asked(scene, slot, by, About::Absent).await?)
         } else {
-            let absent = asked(scene, slot, About::Absent).await?;
-            (asked(scene, slot, About::Foreign).await?, absent)
+            let absent = asked(scene, slot, by, About::Absent).await?;
+            (asked(scene, slot, by, About::Foreign).await?, absent)
         };
         let exchanges = || vec![foreign.0.exchange.clone(), absent.0.exchange.clone()];
         if let Some(leak) = &foreign.0.leak {

@@ -75,16 +75,16 @@ impl<'a> Strike<'a> {
 }
 
 /// What a siege is about.
-pub(super) struct Scene<'a> {
-    pub(super) arena: &'a Arena,
-    pub(super) operation: &'a Operation,
-    pub(super) class: Class,
-    pub(super) own: Fill,
-    pub(super) foreign: Fill,
+pub(crate) struct Scene<'a> {
+    pub(crate) arena: &'a Arena,
+    pub(crate) operation: &'a Operation,
+    pub(crate) class: Class,
+    pub(crate) own: Fill,
+    pub(crate) foreign: Fill,
 }
 
 impl<'a> Scene<'a> {
-    pub(super) async fn set(
+    pub(crate) async fn set(
         arena: &'a Arena,
         operation: &'a Operation,
         class: Class,
@@ -105,7 +105,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Somebody, with the own tenant's things.
-    pub(super) fn by(&self, principal: &Principal) -> Call {
+    pub(crate) fn by(&self, principal: &Principal) -> Call {
         self.arena.call(self.operation, principal, &self.own, self.class)
     }
 

@@ -15,6 +15,7 @@ use statrs::stats_tests::mannwhitneyu::{MannWhitneyUMethod, mannwhitneyu};
 
 use super::{About, asked, variant};
 use crate::case::{Case, CaseOutcome, Reference};
+use crate::hop::attacker;
 use crate::surface::siege::Scene;
 
 const REFERENCE: Reference = Reference { cwe: 208, owasp: "API3", asvs: "8.2.2" };
@@ -64,11 +65,12 @@ pub(super) async fn measured(scene: &Scene<'_>, slot: &Slot) -> Result<CaseOutco
 
 /// Milliseconds of both kinds, in turn, so that whatever else the machine does falls on both.
 async fn sampled(scene: &Scene<'_>, slot: &Slot) -> Result<(Vec<f64>, Vec<f64>), Stop> {
+    let by = attacker(scene.arena, scene.operation, &scene.own);
     let (mut foreign, mut absent) = (Vec::new(), Vec::new());
     for at in 0..SAMPLES {
         let turns = [About::Foreign, About::Absent];
         for about in if at % 2 == 0 { turns } else { [About::Absent, About::Foreign] } {
-            let millis = asked(scene, slot, about).await?.0.exchange.millis;
+            let millis = asked(scene, slot, &by, about).await?.0.exchange.millis;
             if about == About::Foreign { foreign.push(millis) } else { absent.push(millis) }
         }
     }
