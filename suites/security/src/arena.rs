@@ -2,7 +2,7 @@
 //! made fresh for whatever an attack or a control uses up.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use harness::client::{Answer, Api, Call, CallError};
 use harness::contract::{Effect, Operation, SlotKind};
@@ -32,6 +32,8 @@ pub struct Arena {
     pub cast: Arc<Cast>,
     data: Data,
     personas: BTreeMap<Persona, Principal>,
+    /// What reads were filled with, by organisation and operation.
+    read: Mutex<BTreeMap<(String, String), Fill>>,
 }
 
 /// One tenant.
@@ -74,7 +76,16 @@ impl Arena {
             }
         };
         let (system, cast) = (system.clone(), cast.clone());
-        let mut arena = Arena { system, api, acme, globex, cast, data, personas: BTreeMap::new() };
+        let mut arena = Arena {
+            system,
+            api,
+            acme,
+            globex,
+            cast,
+            data,
+            personas: BTreeMap::new(),
+            read: Mutex::default(),
+        };
         for persona in arena.cast.personas.clone() {
             match arena.persona(persona).await {
                 Ok(principal) => arena.personas.insert(persona, principal),
@@ -136,9 +147,24 @@ impl Arena {
         }
     }
 
-    /// Makes whatever an operation names on one side.
+    /// Makes whatever an operation names on one side. A read uses nothing up, so all reads of an arena are of the same.
     pub async fn fresh(&self, side: &Side, operation: &Operation) -> Result<Fill, Stop> {
-        Ok(self.data.fill(&side.tenant, &side.admin, operation).await?)
+        let reads = operation.effect == Effect::Read;
+        let key = (side.tenant.org.clone(), operation.name.clone());
+        let known = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fill) = known().get(&key).filter(|_| reads) {
+            return Ok(fill.clone());
+        }
+        let fill = self.data.fill(&side.tenant, &side.admin, operation).await?;
+        if reads {
+            known().insert(key, fill.clone());
+        }
+        Ok(fill)
+    }
+
+    /// Lets reads have something new: an attack may have used up what they were about.
+    pub(crate) fn renew(&self) {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// One more administrator of a side; with the other side's too, where they are one person.

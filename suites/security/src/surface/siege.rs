@@ -94,6 +94,12 @@ impl<'a> Scene<'a> {
         Ok(Scene { arena, operation, class, own, foreign })
     }
 
+    /// The same after an attack that may have used up what it was about.
+    async fn renewed(arena: &'a Arena, operation: &'a Operation, class: Class) -> Result<Scene<'a>, Stop> {
+        arena.renew();
+        Scene::set(arena, operation, class).await
+    }
+
     /// The administrator of the own tenant, with its own things.
     pub(super) fn by_own(&self) -> Call {
         self.by(&attacker(self.arena, self.operation, &self.own))
@@ -189,7 +195,7 @@ async fn waves(
                 let is_hole = outcome.finding.is_some();
                 outcomes.push(outcome);
                 if is_hole && watches {
-                    *scene = Scene::set(arena, operation, class).await?;
+                    *scene = Scene::renewed(arena, operation, class).await?;
                     watch.begin(scene).await?;
                     continue;
                 }
@@ -206,7 +212,7 @@ async fn waves(
     }
     // Something was changed behind a fair answer: one after the other shows by which.
     for strike in stood {
-        *scene = Scene::set(arena, operation, class).await?;
+        *scene = Scene::renewed(arena, operation, class).await?;
         watch.begin(scene).await?;
         let Struck { outcome, status, exchange } = struck(scene, &strike).await?;
         let changes = watch.changes(scene).await?;
@@ -222,7 +228,7 @@ async fn waves(
             }
         });
     }
-    *scene = Scene::set(arena, operation, class).await?;
+    *scene = Scene::renewed(arena, operation, class).await?;
     Ok(())
 }
 
