@@ -2,6 +2,7 @@
 //! passes on them, and ends in time.
 #![expect(clippy::unwrap_used, reason = "what a stand-in cannot do is a failed test")]
 
+mod port;
 mod service;
 
 use std::collections::BTreeMap;

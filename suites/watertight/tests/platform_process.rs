@@ -2,9 +2,10 @@
 //! tells each request by tenant and id, and nothing that must stay secret.
 #![expect(clippy::unwrap_used, reason = "what a process cannot do is a failed test")]
 
+mod port;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -16,11 +17,6 @@ use tempfile::TempDir;
 
 const PLATFORM_ADMIN: &str = "watertight-platform-admin";
 const PARTY: &str = "https://app.watertight.invalid";
-
-/// A port that nothing listens on. Somebody may take it before it is used, which then fails loudly.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// platform-service as a process, on a database of its own. Both end with this.
 struct Service {
@@ -65,7 +61,7 @@ impl Service {
         };
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("service.log");
-        let jwks = free_port();
+        let jwks = port::free();
         let issuer = format!("http://127.0.0.1:{jwks}");
         let mut process = Command::new(binary())
             .args(["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"])

@@ -2,6 +2,7 @@
 //! embedded target, with the store and without, and only reads where nothing may be written.
 #![expect(clippy::unwrap_used, reason = "what a process cannot do is a failed test")]
 
+mod port;
 mod service;
 
 use std::path::Path;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -12,13 +11,10 @@ use harness::stores::EmbeddedDynamoDb;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::port;
+
 const PLATFORM_ADMIN: &str = "watertight-platform-admin";
 const BUCKET: &str = "test-audit-bucket";
-
-/// A port that nothing listens on. Somebody may take it before it is used, which then fails loudly.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// access-service as a process, on a store of its own. Both end with this.
 pub struct Service {
@@ -57,7 +53,7 @@ impl Service {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("service.log");
         let store = host::handle().unwrap().block_on(EmbeddedDynamoDb::start()).unwrap();
-        let (jwks, mail, archive) = (free_port(), free_port(), free_port());
+        let (jwks, mail, archive) = (port::free(), port::free(), port::free());
         let at = |port: u16| format!("http://127.0.0.1:{port}");
         let mut process = Command::new(binary())
             .args(["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0", "--create-table"])
