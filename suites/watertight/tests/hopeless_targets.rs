@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a stand-in cannot do is a failed test")]
 
 mod port;
+mod program;
 mod service;
 
 use std::collections::BTreeMap;
@@ -100,7 +101,7 @@ fn in_front_of(service: &Service, fault: Fault) -> String {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let behind = service.url.trim_end_matches('/').to_owned();
+    let behind = service.program.url.trim_end_matches('/').to_owned();
     let front = Front { behind, fault, seen: Arc::default(), trusted: Arc::default(), http };
     let router = Router::new().fallback(answer).with_state(front);
     runtime.spawn(async move { axum::serve(listener, router).await });
@@ -121,7 +122,7 @@ struct Attacked {
 fn attacked(fault: Fault, more: &str, words: &[&str]) -> Attacked {
     let service = Service::start();
     let target = service.target_at(&in_front_of(&service, fault), "faulty", &CAPABILITIES, more);
-    let run = service.folder.path().join("run");
+    let run = service.program.folder.path().join("run");
     let start = Instant::now();
     let output = command(&target, &run, words).output().unwrap();
     assert!(start.elapsed() < IN_TIME, "{fault:?} took {:?}", start.elapsed());

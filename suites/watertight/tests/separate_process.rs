@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a process cannot do is a failed test")]
 
 mod port;
+mod program;
 mod service;
 
 use std::path::Path;
@@ -49,7 +50,8 @@ fn the_integration_suite_passes_against_a_url_and_only_reads_where_it_may_not_wr
     let (storeless_pass, storeless_skip) = passed(&output, &run);
     assert_eq!(storeless_pass + storeless_skip, pass + skip, "no story is lost without the store");
     assert!(storeless_skip >= skip, "what needs the store is skipped: {storeless_skip} and {skip}");
-    let page = std::fs::read_to_string(service.folder.path().join("storeless.run/index.html")).unwrap();
+    let page =
+        std::fs::read_to_string(service.program.folder.path().join("storeless.run/index.html")).unwrap();
     for named in ["store checks skipped", "has no capability &#x27;store&#x27;"] {
         assert!(page.contains(named), "what is skipped is skipped by name: no {named:?} on the page");
     }
