@@ -30,8 +30,9 @@ const PORTS: usize = 5;
 const STATUS_LINE: usize = 7;
 
 /// For every server of a run. Many schemas are dropped at once, and each of their tables takes a lock. Shared memory of
-/// queries lies with the data, where it goes with them if the server is killed.
-pub(super) const SETTINGS: [(&str, &str); 7] = [
+/// queries lies with the data, where it goes with them if the server is killed. A look at the store reads hundreds of
+/// small tables in one statement, which the planner would give to workers that cost more than the reading.
+pub(super) const SETTINGS: [(&str, &str); 8] = [
     ("dynamic_shared_memory_type", "mmap"),
     ("max_connections", "200"),
     ("max_locks_per_transaction", "1024"),
@@ -39,6 +40,7 @@ pub(super) const SETTINGS: [(&str, &str); 7] = [
     ("wal_level", "minimal"),
     ("max_wal_senders", "0"),
     ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
 ];
 /// Where nothing has to survive a crash.
 pub(super) const HASTY: [(&str, &str); 4] =
