@@ -6,6 +6,7 @@ mod binding;
 mod conformance;
 mod openapi;
 mod presence;
+mod schema;
 mod slot;
 mod template;
 
@@ -20,6 +21,7 @@ pub(crate) use binding::{bound, permission_of_roles, problems};
 pub use conformance::{Conformance, Nonconformity};
 pub use openapi::ContractError;
 pub(crate) use presence::miss_absent;
+pub use schema::Schemas;
 pub use slot::{Place, Slot, SlotKind};
 
 /// What an operation does to what it names.
@@ -124,6 +126,12 @@ pub struct Operation {
     pub setup: Vec<String>,
     /// Headers that are the same in every request.
     pub headers: Vec<(String, String)>,
+    /// The members its body may have.
+    pub asked: Schemas,
+    /// The members its answer may have.
+    pub answered: Schemas,
+    /// The parameters its query may have.
+    pub query: Schemas,
 }
 
 impl Operation {

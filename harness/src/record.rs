@@ -4,7 +4,7 @@
 //! killed half way still has a report: a [`Record::Started`] without its [`Record::Ended`] is an error.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 use crate::exchange::{Class, Exchange};
 use crate::verdict::Verdict;
@@ -15,12 +15,20 @@ use crate::verdict::Verdict;
 pub enum Record {
     /// A suite began in this process. A suite may run in several processes; they are added up.
     Suite(SuiteStarted),
+    /// Only a part of a suite is run.
+    Part(Part),
     /// A test began.
     Started(Started),
     /// A test ended.
     Ended(Ended),
+    /// What a check is about, in the words of the field.
+    Subject(Subject),
     /// A hole, with the evidence.
     Finding(Finding),
+    /// A hole that is known, and that somebody answers for until a day.
+    Accepted(Accepted),
+    /// Something measured many times.
+    Measured(Measured),
     /// Requests actually sent for one (operation, principal, class).
     Coverage(Cell),
     /// One cell of the authorization matrix.
@@ -55,6 +63,17 @@ pub struct SuiteStarted {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+}
+
+/// Only a part of a suite is run: what passes says nothing of the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The suite's name.
+    pub suite: String,
+    /// The target's name.
+    pub target: String,
+    /// Which part: a pattern of paths.
+    pub what: String,
 }
 
 /// A suite's process ended.
@@ -110,6 +129,26 @@ pub struct Step {
     /// `fail` or `error` for the step the test ended in, `pass` for those before, `skip` for a check of the
     /// store on a target without one.
     pub verdict: Verdict,
+}
+
+/// What a check is about: what it attacks, and what it is known as. Recorded for every check, whatever comes of it, so
+/// that a report can say which requirement was tried on what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The suite's name.
+    pub suite: String,
+    /// The target's name.
+    pub target: String,
+    /// The check's path, as in [`Started`].
+    pub test: String,
+    /// The operation attacked.
+    pub operation: String,
+    /// Common Weakness Enumeration, the number alone: 639.
+    pub cwe: u32,
+    /// OWASP API Security Top 10 2023, `API1`.
+    pub owasp: String,
+    /// OWASP ASVS 5.0 requirements, `8.2.2`.
+    pub asvs: Vec<String>,
 }
 
 /// How bad a finding is. The words of the CVSS qualitative scale.
@@ -169,6 +208,90 @@ pub struct Finding {
     pub observed: String,
     /// The evidence, redacted.
     pub exchanges: Vec<Exchange>,
+}
+
+impl Finding {
+    /// The id of what a check finds on a target: the same in every run.
+    pub fn id_of(target: &str, check: &str) -> String {
+        format!("{target}.{}", check.replace('/', "."))
+    }
+}
+
+time::serde::format_description!(day, Date, "[year]-[month]-[day]");
+
+/// A finding that is known, and that somebody answers for until a day. See `accepted`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The target's name.
+    pub target: String,
+    /// The finding's id.
+    pub finding: String,
+    /// Why it may stay.
+    pub reason: String,
+    /// Who says so.
+    pub by: String,
+    /// The last day on which it counts as accepted.
+    #[serde(with = "day")]
+    pub until: Date,
+    /// The file it stands in, as it was named.
+    pub file: String,
+    /// Every check of the suite was to be run: what no check finds is no more.
+    pub whole: bool,
+}
+
+/// Something measured many times, as a distribution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The suite's name.
+    pub suite: String,
+    /// The target's name.
+    pub target: String,
+    /// What was measured, for a reader who was not there: `until a removed role is refused`. Unique within its suite
+    /// and target.
+    pub name: String,
+    /// The unit of the values: `ms`.
+    pub unit: String,
+    /// How often it was measured.
+    pub count: usize,
+    /// The smallest value.
+    pub min: f64,
+    /// The value that half of them do not exceed.
+    pub median: f64,
+    /// The value that 95 of 100 do not exceed.
+    pub p95: f64,
+    /// The greatest value.
+    pub max: f64,
+    /// What must not be exceeded, where something is promised. A check of its own judges it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
+}
+
+impl Measured {
+    /// The distribution of some values (nearest rank); nothing of no values, and of what is no number.
+    pub fn of(suite: &str, target: &str, name: &str, unit: &str, values: &[f64]) -> Option<Measured> {
+        let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let count = sorted.len();
+        let rank = |percent: usize| sorted.get((count * percent).div_ceil(100).saturating_sub(1)).copied();
+        Some(Measured {
+            suite: suite.to_owned(),
+            target: target.to_owned(),
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            count,
+            min: sorted.first().copied()?,
+            median: rank(50)?,
+            p95: rank(95)?,
+            max: sorted.last().copied()?,
+            bound: None,
+        })
+    }
+
+    /// The same with what must not be exceeded.
+    #[must_use]
+    pub fn within(self, bound: f64) -> Measured {
+        Measured { bound: Some(bound), ..self }
+    }
 }
 
 /// Requests sent, by what they were for.
@@ -330,4 +453,22 @@ pub struct Absent {
     pub target: String,
     /// What it lacks, and how to get it.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Measured;
+
+    #[test]
+    fn a_distribution_is_made_of_values_that_were_measured() {
+        let values: Vec<f64> = (1..=20).rev().map(f64::from).collect();
+        let measured = Measured::of("security", "access", "until it bites", "ms", &values).unwrap();
+        let known = Measured { bound: Some(50.0), ..measured.clone() };
+        assert_eq!(
+            format!("{:?}", [measured.min, measured.median, measured.p95, measured.max]),
+            "[1.0, 10.0, 19.0, 20.0]"
+        );
+        assert_eq!((measured.count, measured.within(50.0)), (20, known));
+        assert_eq!(Measured::of("security", "access", "never", "ms", &[f64::NAN]), None);
+    }
 }

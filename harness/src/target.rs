@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::contract::{Binding, permission_of_roles};
+use crate::record::Accepted;
 
 pub use file::TargetError;
 pub use secret::Secret;
@@ -91,11 +92,22 @@ impl Default for Denials {
 }
 
 /// How much the harness may ask of a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Requests one process may send in all; the next one is refused before it is sent.
     pub max_requests: Option<u64>,
+    /// How long a right may outlive its end; without it, it is gone with the next request.
+    pub revocation_seconds: Option<u64>,
+    /// From sending to the last byte. A target that needs longer is taken for hanging.
+    pub timeout_seconds: u64,
+}
+
+impl Default for Limits {
+    /// No bound on requests; nothing in the contract takes half a minute.
+    fn default() -> Self {
+        Limits { max_requests: None, revocation_seconds: None, timeout_seconds: 30 }
+    }
 }
 
 /// Whose tokens the minted ones look like.
@@ -132,6 +144,9 @@ pub enum Identity {
         listen: SocketAddr,
         /// `sub` of the user the target knows as platform administrator.
         platform_admin: String,
+        /// Seconds that the target believes tokens past their time, for clocks that differ.
+        #[serde(default = "default_leeway")]
+        leeway: u64,
     },
     /// The target signs: people sign up and sign in by operations of the contract.
     Login(Login),
@@ -193,6 +208,11 @@ pub enum Sender {
     Administrator,
     /// The person who is to get in.
     Person,
+}
+
+/// What the reference systems leave, as many libraries do.
+pub fn default_leeway() -> u64 {
+    5
 }
 
 /// The store behind the target, for stored-state checks.
@@ -322,6 +342,8 @@ pub struct Target {
     pub limits: Limits,
     /// Hosts, not loopback, that may be attacked.
     pub consent: BTreeSet<String>,
+    /// Findings that are known, and that somebody answers for.
+    pub accepted: Vec<Accepted>,
     /// Headers sent with every request.
     pub headers: BTreeMap<String, Secret>,
     /// PEM file of a certificate authority to trust besides the system's.
@@ -362,6 +384,7 @@ impl Target {
             read_only: false,
             limits: Limits::default(),
             consent: BTreeSet::new(),
+            accepted: Vec::new(),
             headers: BTreeMap::new(),
             ca: None,
             proxy: None,

@@ -29,7 +29,7 @@ pub enum Credential {
     None,
     /// A token minted for these claims, and minted anew before it expires.
     Minted(Arc<Minted>),
-    /// The header's value as it stands: a forgery, or a token from elsewhere.
+    /// The header's value as it stands: a forgery, or a token from elsewhere. A character is one byte.
     Verbatim(Secret),
     /// What the target gave at sign-in, in the header in which it wants it back.
     Given {
@@ -38,6 +38,10 @@ pub enum Credential {
         /// Its value.
         value: Secret,
     },
+    /// The header once for each value, in this order.
+    Several(Vec<Secret>),
+    /// No header: a member of the query string, by its name.
+    Query(&'static str, Secret),
 }
 
 /// A token that renews itself.
@@ -63,17 +67,38 @@ impl Credential {
     pub fn name(&self) -> &str {
         match self {
             Credential::Given { header, .. } => header,
-            Credential::None | Credential::Minted(_) | Credential::Verbatim(_) => "authorization",
+            _ => "authorization",
         }
     }
 
-    /// The header's value, if there is one.
+    /// The header's value, if there is one; of several the first.
     pub fn header(&self) -> Result<Option<Secret>, KeyError> {
-        match self {
-            Credential::None => Ok(None),
-            Credential::Verbatim(value) | Credential::Given { value, .. } => Ok(Some(value.clone())),
-            Credential::Minted(minted) => minted.header().map(Some),
-        }
+        Ok(self.headers()?.into_iter().next())
+    }
+
+    /// The header's values, one for each time it is sent.
+    pub fn headers(&self) -> Result<Vec<Secret>, KeyError> {
+        Ok(match self {
+            Credential::None | Credential::Query(..) => Vec::new(),
+            Credential::Verbatim(value) | Credential::Given { value, .. } => vec![value.clone()],
+            Credential::Several(values) => values.clone(),
+            Credential::Minted(minted) => vec![minted.header()?],
+        })
+    }
+
+    /// The same credential with its end turned round: of the right form, and not valid. `None` where there is none.
+    pub fn spoilt(&self) -> Result<Option<Credential>, KeyError> {
+        let spoil = |value: Secret| {
+            let text = value.reveal();
+            let kept = text.rfind(['.', ' ', '=']).map_or(0, |at| at + 1);
+            let turned: String = text[kept..].chars().rev().collect();
+            let value = Secret::new(format!("{}{turned}", &text[..kept]));
+            match self {
+                Credential::Given { header, .. } => Credential::Given { header: header.clone(), value },
+                _ => Credential::Verbatim(value),
+            }
+        };
+        Ok(self.header()?.map(spoil))
     }
 }
 
@@ -143,5 +168,22 @@ impl Principal {
     #[must_use]
     pub fn named(&self, label: &str) -> Principal {
         Principal { label: label.to_owned(), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Credential;
+    use crate::target::Secret;
+
+    #[test]
+    fn a_spoilt_credential_keeps_its_form_and_is_another() {
+        let spoilt = |text: &str| {
+            let spoilt = Credential::Verbatim(Secret::new(text)).spoilt().unwrap().unwrap();
+            spoilt.header().unwrap().unwrap().reveal().to_owned()
+        };
+        assert_eq!(spoilt("Bearer head.payload.signature"), "Bearer head.payload.erutangis");
+        assert_eq!(spoilt("Bearer opaque"), "Bearer euqapo");
+        assert!(Credential::None.spoilt().unwrap().is_none());
     }
 }

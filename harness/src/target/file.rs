@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde::Deserialize;
 
+use crate::accepted::{self, AcceptedError};
+
 use super::{
     ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Login, Provision, Schemas, Secret,
     Store, TableStore, Target, Vocabulary,
@@ -68,6 +70,9 @@ pub enum TargetError {
         /// Each with its key, what was expected and what to do.
         problems: Vec<String>,
     },
+    /// The findings it accepts.
+    #[error(transparent)]
+    Accepted(#[from] AcceptedError),
     /// The file contradicts itself.
     #[error("{path}: {what}")]
     Contradiction {
@@ -98,6 +103,7 @@ struct TargetFile {
     limits: Limits,
     #[serde(default)]
     consent: BTreeSet<String>,
+    accepted: Option<PathBuf>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     ca: Option<PathBuf>,
@@ -180,7 +186,7 @@ impl Target {
         let file: TargetFile = toml::from_str(text)
             .map_err(|source| TargetError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
         let secret = |key: String, value: &str| secret(path, key, value);
-        let store = file.store.map(|store| {
+        let store = file.store.map(|store| -> Result<Store, TargetError> {
             let credential = |key: &str, value: &Option<String>| match value {
                 Some(value) => secret(format!("store.{key}"), value),
                 None => Ok(Secret::new("watertight")),
@@ -212,6 +218,8 @@ impl Target {
             .iter()
             .map(|(name, value)| Ok((name.clone(), secret(format!("headers.{name}"), value)?)))
             .collect::<Result<_, TargetError>>()?;
+        let beside = |file: PathBuf| path.parent().unwrap_or(Path::new("")).join(file);
+        let accepted = file.accepted.map(|accepted| accepted::read(&beside(accepted), &[&file.name]));
         let alone = !file.operations.is_empty() && file.openapi.is_none();
         let problems = problems(&file.operations, &file.vocabulary.roles, alone);
         if !problems.is_empty() {
@@ -234,8 +242,9 @@ impl Target {
             read_only: file.read_only,
             limits: file.limits,
             consent: file.consent,
+            accepted: accepted.transpose()?.unwrap_or_default(),
             headers,
-            ca: file.ca.map(|ca| path.parent().unwrap_or(Path::new("")).join(ca)),
+            ca: file.ca.map(beside),
             proxy: file.proxy,
             identity: file.identity,
             vocabulary,
@@ -303,6 +312,11 @@ fn contradiction(target: &Target) -> Option<String> {
         && (!matches!(url.scheme(), "http" | "https") || url.host_str().is_none())
     {
         return Some(format!("lambda.url must be an http or https URL with a host, found '{url}'"));
+    }
+    if target.limits.timeout_seconds == 0 {
+        return Some(
+            "limits.timeout_seconds must be 1 or more: within 0 nothing is ever answered".to_owned(),
+        );
     }
     if let Some(openapi) = target.openapi.as_ref().filter(|path| !path.starts_with('/')) {
         return Some(format!("openapi must be a path that begins with '/', found '{openapi}'"));

@@ -55,7 +55,9 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
     match arguments.command {
         Command::Demo => demo::demo(target).await,
         Command::Integration { repeat } => integration::integration(target, repeat).await,
-        Command::Security { only } => security::security(target, only.as_deref()).await,
+        Command::Security { full, only, accepted } => {
+            security::security(target, full, only.as_deref(), accepted.as_deref()).await
+        }
         Command::Load { profile } => load::load(target, &profile).await,
         Command::Mutants { full, idle, only } => {
             let extent = match (full, idle) {
