@@ -56,6 +56,8 @@ pub enum Class {
     Control,
     /// Role x operation matrix.
     Matrix,
+    /// What a role may do, done to somebody of a higher one.
+    Rank,
     /// Slots swapped for another tenant's values.
     Hop,
     /// A forged, broken or missing token.
@@ -99,6 +101,7 @@ impl Class {
             Class::Use => "use",
             Class::Control => "control",
             Class::Matrix => "matrix",
+            Class::Rank => "rank",
             Class::Hop => "hop",
             Class::Token => "token",
             Class::Audit => "audit",

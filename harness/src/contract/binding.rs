@@ -85,27 +85,24 @@ pub(crate) fn bound(
     let (mut problems, mut ours) = (Vec::new(), BTreeSet::new());
     for (name, binding) in bindings {
         let compiled = Compiler { name, roles, problems: &mut problems }.compile(binding);
-        let (path, method, mut operation) = match compiled.route {
-            Some((method, path)) => {
-                let is_it = |at: &str, of: &str, _: &Value| {
-                    of == method && same_route(at, &path) && !ours.contains(&(at.to_owned(), of.to_owned()))
-                };
-                let documented = take(&mut document, is_it);
-                let mut operation = documented.map_or_else(|| json!({}), |(_, _, operation)| operation);
-                without_path_parameters(&mut operation);
-                (path, method, operation)
-            }
-            None => {
-                let is_it = |_: &str, _: &str, operation: &Value| operation["operationId"] == name.as_str();
-                let Some(documented) = take(&mut document, is_it) else {
-                    problems.push(format!(
+        let (path, method, mut operation) = if let Some((method, path)) = compiled.route {
+            let is_it = |at: &str, of: &str, _: &Value| {
+                of == method && same_route(at, &path) && !ours.contains(&(at.to_owned(), of.to_owned()))
+            };
+            let documented = take(&mut document, is_it);
+            let mut operation = documented.map_or_else(|| json!({}), |(_, _, operation)| operation);
+            without_path_parameters(&mut operation);
+            (path, method, operation)
+        } else {
+            let is_it = |_: &str, _: &str, operation: &Value| operation["operationId"] == name.as_str();
+            let Some(documented) = take(&mut document, is_it) else {
+                problems.push(format!(
                         "operations.{name} has no `request`, and no OpenAPI document of the target has an operation of \
                          this name; add request = \"METHOD /path\""
                     ));
-                    continue;
-                };
-                documented
-            }
+                continue;
+            };
+            documented
         };
         if let Value::Object(members) = &mut operation {
             members.extend(compiled.members);

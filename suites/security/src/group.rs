@@ -16,8 +16,8 @@ use crate::cast::{Cast, Persona};
 use crate::jwks::Scene;
 use crate::token::Extent;
 use crate::{
-    audit, contract, credential, everyone, feature, hop, invitation, jwks, matrix, race, rank, standing, surface,
-    token,
+    audit, contract, credential, everyone, feature, hop, invitation, jwks, matrix, race, rank, standing,
+    surface, token,
 };
 
 /// Who signs the tokens, and so what can be forged.
@@ -143,10 +143,6 @@ impl Group {
         if hop::applies(operation) {
             among("hop", hop::cases(operation), &FEW, Attack::Hop(operation.clone()));
         }
-        let rank = rank::cases(operation, cast);
-        if !rank.is_empty() {
-            groups.push(group("rank", rank, Attack::Rank(operation.clone())));
-        }
         if operation.needs_token() {
             match signs {
                 Signs::Harness(style) => {
@@ -172,6 +168,7 @@ impl Group {
         among("feature", cases, &feature::personas(cast), Attack::Feature(operation.clone()));
         let cases = race::cases(operation, contract);
         among("race", cases, &race::personas(cast), Attack::Race(operation.clone()));
+        among("rank", rank::cases(operation, cast), &cast.personas, Attack::Rank(operation.clone()));
         groups
     }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use harness::contract::Operation;
+use harness::contract::{Contract, Operation};
 use harness::exchange::Class;
 use harness::system::System;
+use harness::target::TokenStyle;
 
 use crate::cast::Cast;
 use crate::group::{Group, Signs};

@@ -68,7 +68,7 @@ pub(crate) async fn run(
         fill.values.insert(kind, arena.somebody(top, kind).await?);
         let before = arena.snapshot(operation, &[&fill]).await?;
         let attacker = arena.principal(Persona::Holder(role));
-        let attacked = arena.attack(arena.call(operation, &attacker, &fill, Class::Matrix)).await?;
+        let attacked = arena.attack(arena.call(operation, &attacker, &fill, Class::Rank)).await?;
         let changes = before.changes(&arena.snapshot(operation, &[&fill]).await?);
         let (target, status) = (&arena.system.target, attacked.status);
         let refused = target.denials.forbidden.contains(&status)

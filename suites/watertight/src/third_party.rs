@@ -25,7 +25,7 @@ const FOLDER: &str = "third-party";
 /// Their names in folders of runs.
 const RUN: &str = "third-party";
 /// A server that is not up by then does not start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// A system in several versions.
 #[derive(Debug)]
