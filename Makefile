@@ -2,7 +2,7 @@
 #
 #   make security TARGET=fixtures/targets/sit.toml    a deployment instead of the embedded targets
 #   make security TARGET=access                       one of the embedded targets
-#   make load PROFILE=peak                            another load profile
+#   make load PROFILE=peak DURATION=30s               another load profile, and another time than its own
 #   make integration REPEAT=20                        so many times, in shuffled orders
 #   make mutants FULL=1                               every check against every weakness
 #
@@ -14,6 +14,8 @@ WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 
 target = $(if $(TARGET),--target '$(TARGET)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
+duration = $(if $(DURATION),--duration '$(DURATION)')
+baseline = $(if $(BASELINE),--baseline '$(BASELINE)')$(if $(SAVE_BASELINE), --save-baseline '$(SAVE_BASELINE)')
 full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
 
@@ -34,8 +36,8 @@ demo: build ## all suites against the embedded targets, and a report to look at
 security: build ## the security suite  [TARGET=]
 	@$(WATERTIGHT) security $(target)
 
-load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
-	@$(WATERTIGHT) load $(profile) $(target)
+load: build ## a load run, judged by thresholds  [PROFILE= DURATION= BASELINE= SAVE_BASELINE= TARGET=]
+	@$(WATERTIGHT) load $(profile) $(duration) $(baseline) $(target)
 
 mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 ONLY= TARGET=]
 	@$(WATERTIGHT) mutants $(full) $(target)

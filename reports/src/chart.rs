@@ -1,12 +1,16 @@
-//! Two small charts of a load run as SVG: throughput and latency over time.
+//! Small charts of a load run as SVG: throughput, latency, and how many answers took how long, over time.
 //!
 //! Only figures go in, so nothing in them needs escaping; colours are classes of the page's style sheet.
+
+mod heat;
 
 use std::fmt::Write as _;
 
 use harness::record::Tick;
 
 use crate::text::{grouped_rounded, millis};
+
+pub(crate) use heat::heat;
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 190.0;
@@ -24,6 +28,7 @@ struct Bucket {
     failures_per_second: f64,
     p50_ms: f64,
     p95_ms: f64,
+    p99_ms: f64,
     empty: bool,
 }
 
@@ -44,16 +49,22 @@ pub(crate) fn throughput(series: &[Tick]) -> Option<String> {
     Some(svg)
 }
 
-/// Median and 95th percentile.
+/// Median, 95th and 99th percentile.
 pub(crate) fn latency(series: &[Tick]) -> Option<String> {
     let buckets = buckets(series)?;
-    let top = nice(buckets.iter().map(|bucket| bucket.p95_ms.max(bucket.p50_ms)).fold(0.0, f64::max));
+    let highest = |bucket: &Bucket| bucket.p99_ms.max(bucket.p95_ms).max(bucket.p50_ms);
+    let top = nice(buckets.iter().map(highest).fold(0.0, f64::max));
     let scale = Scale::new(&buckets, top);
-    let mut svg = scale
-        .frame("Median and 95th percentile over time", |ms| if ms == 0.0 { "0".into() } else { millis(ms) });
+    let mut svg = scale.frame("Median, 95th and 99th percentile over time", |ms| {
+        if ms == 0.0 { "0".into() } else { millis(ms) }
+    });
+    let p99 = scale.line(&buckets, |bucket| (!bucket.empty).then_some(bucket.p99_ms));
     let p95 = scale.line(&buckets, |bucket| (!bucket.empty).then_some(bucket.p95_ms));
     let p50 = scale.line(&buckets, |bucket| (!bucket.empty).then_some(bucket.p50_ms));
-    let _ = write!(svg, r#"<path class="c-second" d="{p95}"/><path class="c-line" d="{p50}"/></svg>"#);
+    let _ = write!(
+        svg,
+        r#"<path class="c-third" d="{p99}"/><path class="c-second" d="{p95}"/><path class="c-line" d="{p50}"/></svg>"#
+    );
     Some(svg)
 }
 
@@ -75,6 +86,7 @@ fn buckets(series: &[Tick]) -> Option<Vec<Bucket>> {
             // The worst second of the bucket: a mean would hide what a percentile is there to show.
             p50_ms: chunk.iter().map(|tick| tick.p50_ms).fold(0.0, f64::max),
             p95_ms: chunk.iter().map(|tick| tick.p95_ms).fold(0.0, f64::max),
+            p99_ms: chunk.iter().map(|tick| tick.p99_ms).fold(0.0, f64::max),
             empty: requests == 0,
         }
     });

@@ -12,6 +12,7 @@
 
 mod chart;
 mod conclusion;
+mod csv;
 mod error;
 mod junit;
 mod markdown;

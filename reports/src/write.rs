@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::ReportError;
 use crate::merge::merge;
 use crate::report::RunReport;
-use crate::{junit, page, run_json, summary};
+use crate::{csv, junit, page, run_json, summary};
 
 /// A run with its reports written.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Rendered {
     pub summary: PathBuf,
     /// `junit.xml`, for a pipeline's test tab.
     pub junit: PathBuf,
+    /// `load_stats.csv`, `load_failures.csv` and `load_history.csv`, for spreadsheets, where there was load.
+    pub sheets: Vec<PathBuf>,
 }
 
 /// Merges a run and writes its reports. Each replaces the one before whole: a reader never sees half a file.
@@ -33,6 +35,10 @@ pub fn render_all(folder: &Path) -> Result<Rendered, ReportError> {
         page: replace(folder, "index.html", &page(&report)?)?,
         summary: replace(folder, "summary.md", &summary(&report))?,
         junit: replace(folder, "junit.xml", &junit(&report)?)?,
+        sheets: csv::sheets(&report)
+            .iter()
+            .map(|(name, text)| replace(folder, name, text))
+            .collect::<Result<_, _>>()?,
         report,
     })
 }

@@ -1,7 +1,7 @@
 //! Why a load run did not come to its end.
 
 use goose::GooseError;
-use harness::client::{CallError, ClientError};
+use harness::client::{CallError, ClientError, Unexpected};
 use harness::data::DataError;
 use harness::record::LoadResult;
 use harness::run::RunError;
@@ -31,6 +31,18 @@ pub enum LoadError {
         url: String,
         /// The innermost cause.
         why: String,
+    },
+    /// It answers, and lets nobody in.
+    #[error(
+        "the target '{target}' refuses the harness's tokens with {status}: compare its issuer, client id and JWKS URL with [identity] in the target file\n  {source}"
+    )]
+    Refused {
+        /// The target's name.
+        target: String,
+        /// The status.
+        status: u16,
+        /// What was asked, and what came.
+        source: Unexpected,
     },
     /// The tenants could not be made.
     #[error("cannot make the tenants of the load run: {0}")]
@@ -99,6 +111,9 @@ impl LoadError {
                 url: target.base_url.to_string(),
                 why: innermost(&source),
             },
+            DataError::Unexpected(source) if target.denials.unauthenticated.contains(&source.status()) => {
+                LoadError::Refused { target: target.name.clone(), status: source.status(), source }
+            }
             error => LoadError::Provision(Box::new(error)),
         }
     }

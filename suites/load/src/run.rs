@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use goose::GooseError;
 use harness::client::Api;
 use harness::data::{Data, DataError};
 use harness::record::{LoadResult, Record};
@@ -11,14 +12,17 @@ use harness::system::System;
 use harness::verdict::Verdict;
 use tokio::sync::Mutex;
 
-use crate::attack::{Attack, Part, Trouble};
 use crate::error::LoadError;
+use crate::field::{Field, Part, Trouble};
+use crate::generator::{self, Generator};
 use crate::interrupt::Watch;
-use crate::measured::Measured;
+use crate::measured::{Measured, Offered};
+use crate::memory::Memory;
 use crate::persona::{Cast, Persona};
 use crate::profile::Profile;
-use crate::visitor;
+use crate::threshold::Rule;
 use crate::workload::{Workload, WorkloadError};
+use crate::{arrivals, attack, premises};
 
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -80,26 +84,34 @@ pub async fn run(
     progress: impl Fn(Progress),
 ) -> Result<LoadResult, LoadError> {
     profile.check()?;
-    let workloads = workloads(&system, profile)?;
-    let parts = parts(&system, &workloads, profile)?;
+    let plan = Plan::of(&system, profile)?;
+    let parts = parts(&system, &plan)?;
     let _turn = TURN.lock().await;
     let watch = Watch::begin();
     let api = system.api(suite.name());
     let data = Arc::new(Data::new(system.clone(), api.clone(), &format!("load/{}", profile.name)));
 
-    let told = |phase, attack: Option<&Attack>| progress(Progress::of(phase, profile, attack));
+    let told = |phase, field: Option<&Field>| progress(Progress::of(phase, &plan.profile, field));
     told(Phase::Provisioning, None);
-    let ran = match visitor::provision(&system, &data, &api, profile, &watch).await {
+    let workloads: Vec<&Workload> = plan.workloads.iter().map(|(workload, _)| workload).collect();
+    let ran = match premises::provision(&system, &data, &api, &plan.profile, &workloads, &watch).await {
         Ok(visitors) => {
-            let attack = Arc::new(Attack::new(api.clone(), data.clone(), parts, visitors, profile));
-            let ran = drive(&attack, profile, &watch, &told).await;
-            told(Phase::CleaningUp, Some(&attack));
-            ran.map(|ended| (attack.samples.measured(ended), attack.trouble()))
+            let field = Arc::new(Field::new(
+                system.clone(),
+                api.clone(),
+                data.clone(),
+                parts,
+                visitors,
+                &plan.profile,
+                plan.asked(),
+            ));
+            let ran = drive(&field, &plan, &watch, &told).await;
+            told(Phase::CleaningUp, Some(&field));
+            ran.map(|measured| (measured, field.trouble()))
         }
         Err(error) => Err(error),
     };
-    let recorded = ran.and_then(|(measured, trouble)| {
-        let result = result(&system, &workloads, profile, &measured);
+    let recorded = ran.and_then(|(result, trouble)| {
         suite.record(&Record::Load(Box::new(result.clone())))?;
         Ok((result, trouble))
     });
@@ -110,36 +122,106 @@ pub async fn run(
     conclude(&api, result, trouble, watch.interrupted(), cleaned)
 }
 
-/// Lets the users loose. Gives the moment they stopped.
-async fn drive(
-    attack: &Arc<Attack>,
-    profile: &Profile,
-    watch: &Watch,
-    told: &impl Fn(Phase, Option<&Attack>),
-) -> Result<Instant, LoadError> {
-    if watch.interrupted() {
-        return Ok(Instant::now());
+/// A profile as it is run against one system.
+#[derive(Debug)]
+struct Plan {
+    profile: Profile,
+    rules: Vec<Rule>,
+    workloads: Vec<(Workload, usize)>,
+    /// What an aggressor sends, if there is one.
+    aggression: Option<Workload>,
+    notes: Vec<String>,
+}
+
+impl Plan {
+    /// The first program of a profile that is for this system, and of its workloads those that are.
+    fn of(system: &System, profile: &Profile) -> Result<Plan, WorkloadError> {
+        let mut needs = Vec::new();
+        for program in &profile.program {
+            let workload =
+                |share: &crate::ScenarioShare| Ok((Workload::named(&share.workload)?, share.weight));
+            let mut workloads =
+                program.scenarios.iter().map(workload).collect::<Result<Vec<_>, WorkloadError>>()?;
+            needs.extend(workloads.iter().map(|(workload, _)| workload.needs().join(" and ")));
+            workloads.retain(|(workload, _)| workload.fits(&system.contract));
+            if !workloads.is_empty() {
+                let rules: Vec<Rule> =
+                    profile.thresholds.iter().chain(&program.thresholds).cloned().collect();
+                let asked: Vec<&Rule> = rules.iter().collect();
+                let (profile, notes) = profile.clone().with_samples_for(&asked, &workloads, &system.contract);
+                let aggression = profile.aggressor.as_ref();
+                let aggression =
+                    aggression.map(|aggressor| Workload::named(&aggressor.workload)).transpose()?;
+                return Ok(Plan { profile, rules, workloads, aggression, notes });
+            }
+        }
+        Err(WorkloadError::NoScenario {
+            profile: profile.name.clone(),
+            target: system.target.name.clone(),
+            needs: needs.join("; "),
+        })
     }
-    let mut running = Box::pin(attack.run(profile));
-    let mut tick = tokio::time::interval(PROGRESS);
-    let warm_up = profile.uncounted();
-    loop {
-        tokio::select! {
-            ended = &mut running => {
-                ended.map_err(|error| LoadError::Goose(Box::new(error)))?;
-                return Ok(Instant::now());
+
+    /// The parts of `Server-Timing` that its rules are about.
+    fn asked(&self) -> Vec<String> {
+        let mut asked: Vec<String> = self.rules.iter().filter_map(Rule::part).map(str::to_owned).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        asked
+    }
+}
+
+/// Lets the users loose, or requests arrive. Gives what was measured until they stopped.
+async fn drive(
+    field: &Arc<Field>,
+    plan: &Plan,
+    watch: &Watch,
+    told: &impl Fn(Phase, Option<&Field>),
+) -> Result<LoadResult, LoadError> {
+    let profile = &plan.profile;
+    let mut generator = Generator::begin();
+    let mut memory = plan.rules.iter().any(Rule::is_about_memory).then(|| Memory::of(&field.system.target));
+    let mut offered = None;
+    if !watch.interrupted() {
+        let mut running = Box::pin(send(field, profile, watch));
+        let mut tick = tokio::time::interval(PROGRESS);
+        let warm_up = profile.uncounted();
+        loop {
+            tokio::select! {
+                ended = &mut running => {
+                    offered = ended.map_err(|error| LoadError::Goose(Box::new(error)))?;
+                    break;
+                }
+                _ = tick.tick() => {
+                    let warming = field.samples.so_far().elapsed < warm_up;
+                    told(if warming { Phase::WarmUp } else { Phase::Measuring }, Some(field));
+                    if let Some(memory) = memory.as_mut().filter(|_| !warming) {
+                        memory.look().await;
+                    }
+                }
             }
-            _ = tick.tick() => {
-                let warming = attack.samples.so_far().elapsed < warm_up;
-                told(if warming { Phase::WarmUp } else { Phase::Measuring }, Some(attack));
-            }
+        }
+    }
+    let mut measured = field.samples.measured(Instant::now());
+    measured.memory_growth = memory.and_then(|memory| memory.growth());
+    measured.offered = offered.map(|offered| Offered { in_time: measured.in_time, ..offered });
+    Ok(result(&field.system, plan, &measured, &mut generator))
+}
+
+/// By the closed model or the open one, as the profile says. What was to be sent is known in the open one alone.
+async fn send(field: &Arc<Field>, profile: &Profile, watch: &Watch) -> Result<Option<Offered>, GooseError> {
+    match profile.arrivals {
+        None => attack::run(field, profile).await.map(|()| None),
+        Some(arrivals) => {
+            let rng = field.system.run.seed().rng(&format!("load/{}/arrivals", profile.name));
+            Ok(Some(arrivals::run(field, profile, arrivals, rng, watch).await))
         }
     }
 }
 
 impl Progress {
-    fn of(phase: Phase, profile: &Profile, attack: Option<&Attack>) -> Progress {
-        let so_far = attack.map(|attack| attack.samples.so_far()).unwrap_or_default();
+    fn of(phase: Phase, profile: &Profile, field: Option<&Field>) -> Progress {
+        let so_far = field.map(|field| field.samples.so_far()).unwrap_or_default();
         Progress {
             phase,
             seconds: so_far.elapsed.as_secs_f64(),
@@ -152,70 +234,60 @@ impl Progress {
     }
 }
 
-/// The workloads of a profile that are for this system, with their shares.
-fn workloads(system: &System, profile: &Profile) -> Result<Vec<(Workload, usize)>, WorkloadError> {
-    let workload = |share: &crate::ScenarioShare| Ok((Workload::named(&share.workload)?, share.weight));
-    let mut all = profile.scenarios.iter().map(workload).collect::<Result<Vec<_>, WorkloadError>>()?;
-    let needs: Vec<String> = all.iter().map(|(workload, _)| workload.needs().join(" and ")).collect();
-    all.retain(|(workload, _)| workload.fits(&system.contract));
-    if all.is_empty() {
-        return Err(WorkloadError::NoScenario {
-            profile: profile.name.clone(),
-            target: system.target.name.clone(),
-            needs: needs.join("; "),
-        });
-    }
-    Ok(all)
-}
-
-fn parts(
-    system: &System,
-    workloads: &[(Workload, usize)],
-    profile: &Profile,
-) -> Result<Vec<Part>, WorkloadError> {
+fn parts(system: &System, plan: &Plan) -> Result<Vec<Part>, WorkloadError> {
     let cast = Cast::of(&system.target)?;
-    let tasks = |workload: &Workload| {
-        let tasks_of = |persona: Persona| {
-            Ok((persona, workload.tasks_of(persona, &cast, &system.contract, &system.target)?))
+    let tasks = |workload: &Workload, whose: &[Persona]| {
+        let tasks_of = |persona: &Persona| {
+            Ok((*persona, workload.tasks_of(*persona, &cast, &system.contract, &system.target)?))
         };
-        Persona::ALL.into_iter().map(tasks_of).collect::<Result<_, WorkloadError>>()
+        whose.iter().map(tasks_of).collect::<Result<_, WorkloadError>>()
     };
-    let part = |(workload, weight): &(Workload, usize)| {
+    let part = |(workload, weight, whose): (&Workload, usize, &[Persona])| {
         Ok(Part {
             name: workload.name().to_owned(),
-            weight: *weight,
-            waits: workload.waits(profile.wait_scale),
-            tasks: tasks(workload)?,
+            weight,
+            pace: workload.pace(plan.profile.wait_seconds, plan.profile.wait_scale),
+            tasks: tasks(workload, whose)?,
         })
     };
-    workloads.iter().map(part).collect()
+    let workloads = plan.workloads.iter().map(|(workload, weight)| (workload, *weight, &Persona::ALL[..]));
+    // Nobody draws it: it is the aggressor's, whose people administer, and stands last.
+    let aggression = plan.aggression.iter().map(|workload| (workload, 0, &[Persona::Admin][..]));
+    workloads.chain(aggression).map(part).collect()
 }
 
-fn result(
-    system: &System,
-    workloads: &[(Workload, usize)],
-    profile: &Profile,
-    measured: &Measured,
-) -> LoadResult {
+fn result(system: &System, plan: &Plan, measured: &Measured, generator: &mut Generator) -> LoadResult {
     let scenario = |(workload, _): &(Workload, usize)| {
         let left_out = workload.left_out(&system.contract, &system.target);
         let without = if left_out.is_empty() { "" } else { " without " };
         format!("{}{without}{}", workload.name(), left_out.join(", "))
     };
-    LoadResult {
+    let arrivals = generator.arrivals(measured);
+    let mut notes = plan.notes.clone();
+    notes.extend(arrivals.iter().flat_map(|arrivals| generator::notes(arrivals, system.target.embedded)));
+    let result = LoadResult {
         target: system.target.name.clone(),
-        profile: profile.name.clone(),
-        scenarios: workloads.iter().map(scenario).collect(),
-        users: profile.users,
+        profile: plan.profile.name.clone(),
+        scenarios: plan.workloads.iter().map(scenario).collect(),
+        notes,
+        users: plan.profile.population(),
         seconds: measured.seconds,
         requests: measured.all.requests,
         failures: measured.all.failures,
         leaks: measured.all.leaks,
         latency: measured.all.latency(),
+        shares: measured.shares(),
+        arrivals,
+        fairness: measured.fairness,
         endpoints: measured.endpoints(),
-        series: measured.ticks.clone(),
-        thresholds: profile.thresholds.iter().map(|rule| rule.judge(measured)).collect(),
-    }
+        tenants: measured.tenants(),
+        series: measured.ticks(),
+        heat: measured.heat(),
+        thresholds: plan.rules.iter().map(|rule| rule.judge(measured)).collect(),
+    };
+    let gate = plan.profile.baseline.as_ref().map(|baseline| baseline.gate(&result));
+    let thresholds = result.thresholds.iter().cloned().chain(gate.into_iter().flatten()).collect();
+    LoadResult { thresholds, ..result }
 }
 
 /// What a run with this result ends as.

@@ -92,13 +92,8 @@ async fn the_demo_profile_shortened_passes_on_the_embedded_target() {
     assert_eq!(load_results("passes"), std::slice::from_ref(&result));
 
     // An operation the contract lacks is left out by name.
-    let left_out = system.contract.get("audit-export-create").is_none();
-    assert_eq!(
-        result.scenarios[0].contains("without audit-export-create"),
-        left_out,
-        "{:?}",
-        result.scenarios
-    );
+    let left_out = system.contract.get("audit-export").is_none();
+    assert_eq!(result.scenarios[0].contains("without audit-export"), left_out, "{:?}", result.scenarios);
 
     let sent = recorded(|record| match record {
         Record::Coverage(cell) if cell.operation == "team-list" => Some(cell.principal),

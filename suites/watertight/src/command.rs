@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -40,6 +41,15 @@ pub enum Command {
         /// The profile.
         #[arg(long, default_value = "demo")]
         profile: String,
+        /// Measures for so long, in the place of the profile's time: `30s`, `10m`, `1h`.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        duration: Option<Duration>,
+        /// Holds the run against what a file keeps of an earlier one: no slower, no fewer, no more failures.
+        #[arg(long, value_name = "FILE")]
+        baseline: Option<PathBuf>,
+        /// Keeps what the run measures in a file, for later ones.
+        #[arg(long, value_name = "FILE")]
+        save_baseline: Option<PathBuf>,
     },
     /// Runs the suites against every seeded weakness: the kill matrix.
     Mutants {
@@ -69,4 +79,32 @@ pub enum Command {
     CheckTarget,
     /// Speed of the harness itself, and of the integration suite.
     Bench,
+}
+
+/// A time as people write it.
+fn time(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600)];
+    let unit = units.into_iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
+    let seconds = unit.and_then(|(count, seconds)| count.parse::<u64>().ok()?.checked_mul(seconds));
+    match seconds {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err("expected a whole number of seconds, minutes or hours, as in 30s, 10m or 1h".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::time;
+
+    #[test]
+    fn a_time_has_a_unit() {
+        let times = ["30s", "10m", "1h"].map(|text| time(text).unwrap().as_secs());
+        assert_eq!(times, [30, 600, 3600]);
+        for wrong in ["30", "0s", "s", "-1s", "1.5h", "1d", ""] {
+            assert!(time(wrong).unwrap_err().contains("30s"), "{wrong}");
+        }
+        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+    }
 }

@@ -12,7 +12,7 @@ use harness::run::RunError;
 use harness::stores::postgres::PostgresError;
 use harness::stores::{DynamoDbError, RemovalError};
 use reports::ReportError;
-use suites_load::{LoadError, ProfileError};
+use suites_load::{BaselineError, LoadError, ProfileError};
 use url::Url;
 
 /// The harness could not do its job.
@@ -42,6 +42,9 @@ pub enum CommandError {
     /// A load profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// What an earlier load run measured.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
     /// A store.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),

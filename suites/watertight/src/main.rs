@@ -55,7 +55,10 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
         Command::Demo => demo::demo(target).await,
         Command::Integration { repeat } => integration::integration(target, repeat).await,
         Command::Security { only } => security::security(target, only.as_deref()).await,
-        Command::Load { profile } => load::load(target, &profile).await,
+        Command::Load { profile, duration, baseline, save_baseline } => {
+            let asked = load::Asked { profile, duration, baseline, save_baseline };
+            load::load(target, &asked).await
+        }
         Command::Mutants { full, idle, only } => {
             let extent = match (full, idle) {
                 (true, _) => Extent::Full,
