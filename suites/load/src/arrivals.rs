@@ -116,7 +116,10 @@ pub(crate) async fn run(
         })
         .await;
     };
-    tokio::join!(others, aggression).0
+    let (offered, ()) = tokio::join!(others, aggression);
+    // The rate is one over the whole time, not up to the last request.
+    is_time(field, start + profile.length(), watch).await;
+    offered
 }
 
 /// Sends by a schedule that begins then; `chosen` says what and who.

@@ -58,10 +58,21 @@ fn failed(result: &LoadResult) -> Vec<&str> {
 
 /// A run of mixed work with something wrong: gives what was measured.
 async fn with(name: &str, trouble: Trouble) -> LoadResult {
+    sent_with(profile(name, "mixed-workload", &RULES), trouble).await
+}
+
+/// A run with something wrong that shows once in so many requests: reads alone, one after the other, for long enough on
+/// a busy machine too.
+async fn many_with(name: &str, workload: &str, trouble: Trouble) -> LoadResult {
+    let profile = profile(name, workload, &RULES);
+    sent_with(Profile { run_seconds: 8, wait_scale: 0.0, ..profile }, trouble).await
+}
+
+async fn sent_with(profile: Profile, trouble: Trouble) -> LoadResult {
     let target = target().await;
     let way = Way::to(&target.system.target.base_url, trouble).await;
     let system = way.system(&target.system, None).await;
-    measured(&system, &profile(name, "mixed-workload", &RULES), |_| ()).await
+    measured(&system, &profile, |_| ()).await
 }
 
 /// The exit code of a command that ran only this.
@@ -81,7 +92,8 @@ async fn a_target_that_is_slower_by_300_ms_fails_the_latency_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_target_that_fails_one_request_in_a_hundred_fails_the_error_rate() {
-    let failing = with("failing", Trouble { fails_one_in: Some(100), ..Trouble::default() }).await;
+    let trouble = Trouble { fails_one_in: Some(100), ..Trouble::default() };
+    let failing = many_with("failing", "authorizer", trouble).await;
     assert!(failed(&failing).contains(&"error-rate<0.1%"), "{:?}", failing.thresholds);
     assert!(!failed(&failing).contains(&"leaks=0"), "{:?}", failing.thresholds);
     assert_eq!(exit(&failing), Exit::Findings);
@@ -90,7 +102,8 @@ async fn a_target_that_fails_one_request_in_a_hundred_fails_the_error_rate() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_target_that_shows_one_foreign_row_in_a_thousand_fails_by_the_leak() {
-    let leaking = with("leaking", Trouble { leaks_one_in: Some(1000), ..Trouble::default() }).await;
+    let trouble = Trouble { leaks_one_in: Some(1000), ..Trouble::default() };
+    let leaking = many_with("leaking", "permissions", trouble).await;
     assert!(failed(&leaking).contains(&"leaks=0"), "{:?}", leaking.thresholds);
     assert!(leaking.leaks * 10 < leaking.requests, "{} of {}", leaking.leaks, leaking.requests);
     assert_eq!(verdict(&LoadResult { thresholds: Vec::new(), ..leaking }), Verdict::Fail);
