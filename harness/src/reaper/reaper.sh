@@ -1,4 +1,4 @@
-# Ends what a run has made on this machine, as soon as nobody uses it: servers, containers, folders.
+# Ends what a run has made on this machine, as soon as nobody uses it: servers, their shared memory, containers, folders.
 #   $1  the run's quarters   $2  their record   $3  the container engine, if it is known to have been asked
 # It waits while a process that stands in $1/users is alive. What it ends it names on its output.
 # Closing is a rename, so that whoever comes at that very moment either is seen or finds the door closed.
@@ -62,6 +62,21 @@ end_servers() {
     done
 }
 
+# The segment by which a server knows that another has its data: 56 bytes, which stay where the server was killed. Its
+# key and its number stand in the seventh line of what the server says of itself.
+free_segments() {
+    for said in "$quarters"/pg-*/data/postmaster.pid; do
+        [ -r "$said" ] || continue
+        read -r key id <<SEGMENT
+$(sed -n 7p "$said")
+SEGMENT
+        [ -n "$id" ] || continue
+        # The number may be another's by now.
+        ipcs -m 2>/dev/null | grep -w -- "$id" | grep -qiE "0x0*$(printf '%x' "$key")\b" &&
+            ipcrm -m "$id" 2>/dev/null && echo "segment $id"
+    done
+}
+
 end_containers() {
     found=$(docker ps -aq --no-trunc --filter "label=watertight.quarters=${quarters##*/}" 2>/dev/null) || return 1
     for id in $found; do
@@ -81,6 +96,7 @@ while [ -d "$quarters" ]; do
 done
 
 end_servers
+free_segments
 left=
 engine=$3
 [ -e "$quarters/engine" ] && read -r engine <"$quarters/engine"

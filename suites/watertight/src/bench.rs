@@ -67,7 +67,8 @@ pub async fn bench() -> Result<Exit, CommandError> {
             integration.push(suite::measured(&tests, run.folder(), name).await?);
         }
     }
-    if integration.iter().any(|measured| measured.failed > 0) {
+    let failed = integration.iter().any(|measured| measured.failed > 0);
+    if failed {
         println!(
             "stories failed, so the time is of another suite; the run is kept in {}",
             run.folder().display()
@@ -113,7 +114,6 @@ pub async fn bench() -> Result<Exit, CommandError> {
         return Ok(Exit::Pass);
     }
     println!("{}", of_suites(&integration));
-    let failed = integration.iter().any(|measured| measured.failed > 0);
     Ok(if failed { Exit::Findings } else { Exit::Pass })
 }
 

@@ -199,6 +199,11 @@ impl Named {
     }
 }
 
+/// How many tests libtest runs at once.
+const THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
+/// The same as `.cargo/config.toml` has it: cargo tells the compiler too.
+const THREADS: Option<&str> = option_env!("RUST_TEST_THREADS");
+
 /// The built test binary.
 #[derive(Debug)]
 pub struct Tests {
@@ -254,6 +259,10 @@ impl Tests {
             .env_remove(TARGET_VARIABLE);
         if let Some(weakness) = weakness {
             command.env(POLICY_VARIABLE, weakness);
+        }
+        // As many at once as under cargo, which sets the variable for its own children alone.
+        if let (None, Some(threads)) = (std::env::var_os(THREADS_VARIABLE), THREADS) {
+            command.env(THREADS_VARIABLE, threads);
         }
         // Snapshots are compared here, never written.
         command.env("INSTA_UPDATE", "no").env_remove("RUST_BACKTRACE");

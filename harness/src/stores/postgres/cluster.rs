@@ -29,8 +29,10 @@ const PORTS: usize = 5;
 /// The line of postmaster.pid that says whether connections are taken.
 const STATUS_LINE: usize = 7;
 
-/// For every server of a run. Many schemas are dropped at once, and each of their tables takes a lock.
-pub(super) const SETTINGS: [(&str, &str); 6] = [
+/// For every server of a run. Many schemas are dropped at once, and each of their tables takes a lock. Shared memory of
+/// queries lies with the data, where it goes with them if the server is killed.
+pub(super) const SETTINGS: [(&str, &str); 7] = [
+    ("dynamic_shared_memory_type", "mmap"),
     ("max_connections", "200"),
     ("max_locks_per_transaction", "1024"),
     ("shared_buffers", "64MB"),
@@ -157,7 +159,8 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if self.left {
+        // Of one that was killed the system still holds something that only the reaper knows how to give back.
+        if self.left || !matches!(self.postmaster.try_wait(), Ok(None)) {
             return;
         }
         signal(self.postmaster.id(), Signal::Quit);

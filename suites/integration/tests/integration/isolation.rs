@@ -9,10 +9,7 @@ use crate::world;
 use harness::client::{Answer, Call};
 use harness::contract::SlotKind;
 use harness::world::{Stop, World};
-use suites_integration::{Company, Gives as _, Log, seen, with_claim};
-
-/// An id that nothing has.
-const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
+use suites_integration::{ABSENT, Company, Gives as _, Log, seen, with_claim};
 
 fn must_look_the_same(world: &World, foreign: &Answer, absent: &Answer) -> Result<(), Stop> {
     world.equal("the status of the absent", absent.status, 404)?;

@@ -8,12 +8,9 @@ use harness::leak::random_code;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::json;
-use suites_integration::{Business, Gives as _, refused};
+use suites_integration::{ABSENT, Business, Gives as _, refused};
 
 use super::{Setup, stage, world};
-
-/// An id that nothing has.
-const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
 
 /// A call of an operation that succeeds, on things made for it.
 async fn ready(world: &World, acme: &Business<'_>, operation: &str) -> Result<Call, Stop> {
@@ -183,13 +180,12 @@ fn what_fails_for_no_want_of_rights_leaves_nothing(#[context] context: Context) 
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
         let before = acme.log().await?;
-        for (what, status) in [("A body", 422), ("A conflict", 409), ("A page", 400)] {
+        for (what, status, call) in [
+            ("A body", 422, acme.owner("product-create").json(json!({ "name": "" }))),
+            ("A conflict", 409, acme.owner("member-remove").user(&acme.owner.subject)),
+            ("A page", 400, acme.owner("product-list").query("limit", &0)),
+        ] {
             world.step(what);
-            let call = match status {
-                422 => acme.owner("product-create").json(json!({ "name": "" })),
-                409 => acme.owner("member-remove").user(&acme.owner.subject),
-                _ => acme.owner("product-list").query("limit", &0),
-            };
             call.gives(status).await?;
             world.equal("the events", acme.log_since(&before).await?, Vec::<String>::new())?;
         }

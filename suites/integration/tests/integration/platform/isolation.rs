@@ -10,10 +10,7 @@ use super::world;
 use harness::client::Call;
 use harness::contract::SlotKind;
 use harness::world::{Stop, World};
-use suites_integration::{Business, Gives as _, refused, seen};
-
-/// An id that nothing has.
-const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
+use suites_integration::{ABSENT, Business, Gives as _, refused, seen};
 
 /// Two tenants of one name with products of the same names and prices; the first has sold more.
 async fn twins(world: &World) -> Result<(Business<'_>, Business<'_>), Stop> {

@@ -40,7 +40,7 @@ fn told_to_come_again(world: &World, answer: &Answer) -> Result<(), Stop> {
 
 /// On a database of the story's own, which it may kill; requests wait for it no longer than the story likes to.
 fn own_database() -> Setup {
-    let timeouts = Timeouts { acquire_ms: 500, ..Timeouts::default() };
+    let timeouts = Timeouts { acquire_ms: 1_000, ..Timeouts::default() };
     Setup { cluster: true, timeouts, ..Setup::default() }
 }
 

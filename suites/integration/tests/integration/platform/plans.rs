@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use super::world;
 use harness::stores::Database;
 use harness::world::{Stop, World};
-use suites_integration::{Business, EVERYTHING, Gives as _, refused};
+use suites_integration::{ABSENT, Business, EVERYTHING, Gives as _, refused};
 
 const FORECASTS: &str = "forecast-list";
 const REPORT: &str = "report-advanced";
@@ -199,7 +199,7 @@ fn nothing_that_a_client_sends_opens_a_feature(#[context] context: Context) {
             ("A feature header", "X-Feature-Ai-Forecasting", "true"),
             ("A plan", "X-Plan", "enterprise"),
             ("A tier", "X-Subscription-Tier", "enterprise"),
-            ("A tenant", "X-Tenant-ID", "00000000-0000-4000-8000-000000000000"),
+            ("A tenant", "X-Tenant-ID", ABSENT),
         ] {
             world.step(what);
             for operation in [FORECASTS, REPORT] {

@@ -9,12 +9,9 @@ use harness::target::Secret;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::json;
-use suites_integration::{Business, Gives as _, organisation_header, refused, seen};
+use suites_integration::{ABSENT, Business, Gives as _, organisation_header, refused, seen};
 
 use super::world;
-
-/// An id that nothing has.
-const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
 
 /// What a request can be refused for, in the order in which it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,14 +218,8 @@ fn a_stranger_cannot_tell_whether_an_organisation_exists(#[context] context: Con
             "tenant-delete",
         ] {
             world.step(operation);
-            let named = world.system.contract.get(operation);
-            let named =
-                named.ok_or_else(|| Stop::fail(format!("an operation {operation} in the contract")))?;
-            let fill = world.data.fill(&acme.tenant, &acme.owner, named).await?;
-            let asked = async |org: &str| {
-                let call = fill.call(&world.api, named, &stranger).org(org);
-                Ok::<_, Stop>(seen(&call.send().await?))
-            };
+            let trial = suites_integration::Trial::of(world, &acme.tenant, &acme.owner, operation).await?;
+            let asked = async |org: &str| Ok::<_, Stop>(seen(&trial.by(&stranger).org(org).send().await?));
 
             let absent = asked(&format!("org_{}", random_code(12))).await?;
             world.equal("the status for none", absent.0, 403)?;
@@ -267,9 +258,8 @@ fn two_organisations_in_the_header_are_400_whoever_may_enter_either(#[context] c
         let acme = Business::open(world, "acme").await?;
         let globex = Business::open(world, "globex").await?;
         let both = globex.join(&acme.owner, "owner").await?;
-        for (what, is_same) in [("Both the same", true), ("Two different", false)] {
+        for (what, second) in [("Both the same", acme.org()), ("Two different", globex.org())] {
             world.step(what);
-            let second = if is_same { acme.org() } else { globex.org() };
             let (request, _) = acme.by(&both, "product-list").prepare()?;
             let answer = request.header("X-Organization-ID", second).send().await;
             let answer = answer.map_err(|error| Stop::error(error.to_string()))?;

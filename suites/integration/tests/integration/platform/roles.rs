@@ -1,8 +1,7 @@
 //! Roles: each operation is done by whoever stands as high as it asks for or higher, and refused to everyone below.
 
-use harness::world::Stop;
 use rstest::{Context, rstest};
-use suites_integration::{Business, refused};
+use suites_integration::{Business, Trial, refused};
 
 use super::world;
 
@@ -29,14 +28,11 @@ fn whoever_stands_high_enough_does_what_takes(
         }
         for name in operations {
             world.step(name);
-            let operation = world.system.contract.get(name);
-            let operation =
-                operation.ok_or_else(|| Stop::fail(format!("an operation {name} in the contract")))?;
             let mut is_high_enough = false;
             for (role, who) in &people {
                 is_high_enough |= *role == lowest;
-                let fill = world.data.fill(&acme.tenant, &acme.owner, operation).await?;
-                let answer = fill.call(&world.api, operation, who).org(acme.org()).send().await?;
+                let trial = Trial::of(world, &acme.tenant, &acme.owner, name).await?;
+                let answer = trial.by(who).org(acme.org()).send().await?;
                 if is_high_enough {
                     world.must(answer.status < 300, format!("done by a {role}, found {}", answer.status))?;
                 } else {

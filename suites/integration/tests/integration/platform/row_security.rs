@@ -133,39 +133,22 @@ fn the_application_role_is_nobody_in_particular(#[context] context: Context) {
     });
 }
 
-/// What a connection is told before it looks.
-#[derive(Clone, Copy, Debug)]
-enum Told {
-    Nothing,
-    TheTenant,
-    TheTenantWithASealThatIsNone,
-    TheSealOfTheOrganisation,
-    TheSealOfAnotherTenant,
-}
-
 #[rstest]
 fn no_row_of_a_tenant_is_seen_by_a_connection_that_was_told(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = furnished(world, "acme").await?;
         let globex = furnished(world, "globex").await?;
         let schema = schema(&acme).await?;
-        for (what, told) in [
-            ("Nothing", Told::Nothing),
-            ("The tenant's id", Told::TheTenant),
-            ("The id with a seal that is none", Told::TheTenantWithASealThatIsNone),
-            ("The id with the organisation's seal", Told::TheSealOfTheOrganisation),
-            ("Another tenant", Told::TheSealOfAnotherTenant),
+        let tenants = world.data.tenants();
+        for (what, setting) in [
+            ("Nothing", None),
+            ("The tenant's id", Some(acme.id.clone())),
+            ("The id with a seal that is none", Some(format!("{}.{}", acme.id, "0".repeat(64)))),
+            ("The id with the organisation's seal", Some(tenants.seal("org", &acme.id).await?)),
+            ("Another tenant", Some(tenants.seal("tenant", &globex.id).await?)),
         ] {
             world.step(what);
             let mut session = as_application(world).await?;
-            let tenants = world.data.tenants();
-            let setting = match told {
-                Told::Nothing => None,
-                Told::TheTenant => Some(acme.id.clone()),
-                Told::TheTenantWithASealThatIsNone => Some(format!("{}.{}", acme.id, "0".repeat(64))),
-                Told::TheSealOfTheOrganisation => Some(tenants.seal("org", &acme.id).await?),
-                Told::TheSealOfAnotherTenant => Some(tenants.seal("tenant", &globex.id).await?),
-            };
             if let Some(setting) = &setting {
                 session.run(&format!("SET app.tenant = '{setting}'")).await?;
             }

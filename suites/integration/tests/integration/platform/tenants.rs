@@ -12,7 +12,7 @@ use harness::contract::SlotKind;
 use harness::leak::random_code;
 use harness::stores::Database;
 use harness::world::{Stop, World};
-use suites_integration::{Business, EVERYTHING, Gives as _, refused};
+use suites_integration::{ABSENT, Business, EVERYTHING, Gives as _, refused};
 
 /// All schemas of the database and their tables.
 const CATALOGUE: &str = "
@@ -245,7 +245,7 @@ fn a_tenant_that_cannot_be_is_refused(#[context] context: Context) {
             ("No name", json!({ "name": "" })),
             ("A name of control characters", json!({ "name": "a\u{7}b" })),
             ("A plan that is none", json!({ "tier": "platinum" })),
-            ("An id of one's own", json!({ "id": "00000000-0000-4000-8000-000000000000" })),
+            ("An id of one's own", json!({ "id": ABSENT })),
             ("A schema of one's own", json!({ "schema": "public" })),
             ("Features of one's own", json!({ "features": { "ai_forecasting": true } })),
         ] {
@@ -267,11 +267,7 @@ fn a_tenant_that_cannot_be_is_refused(#[context] context: Context) {
 fn the_standing_of_a_tenant_that_is_not_there_is_404(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Business::open(world, "acme").await?;
-        for (what, id) in [
-            ("Absent", "00000000-0000-4000-8000-000000000000"),
-            ("No uuid", "42"),
-            ("A quote", "' OR '1'='1"),
-        ] {
+        for (what, id) in [("Absent", ABSENT), ("No uuid", "42"), ("A quote", "' OR '1'='1")] {
             world.step(what);
             let call = acme.platform("tenant-status-set")?.slot(SlotKind::Tenant, id);
             refused(&call.json(json!({ "status": "suspended" })).send().await?, 404, "not-found")?;

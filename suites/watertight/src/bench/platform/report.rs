@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{AT_ONCE, MIX, Measured, REQUESTS, TENANTS};
+use crate::bench::{percentile, profile, shown};
 
 /// The steps a request takes at the database, as the service's histogram names them, in their order.
 const STEPS: [(&str, &str); 5] = [
@@ -38,7 +39,7 @@ pub(super) fn of(measured: &Measured) -> String {
          p95 of parts from `Server-Timing`, of database steps from the service's histogram, interpolated within a bucket.\n",
         MIX.map(|(operation, weight)| format!("{operation} {weight}%")).join(", "),
         cores(),
-        super::super::profile(),
+        profile(),
         measured.wall.as_secs_f64(),
         rate(measured),
         measured.failed,
@@ -52,7 +53,7 @@ pub(super) fn of(measured: &Measured) -> String {
     for (operation, times) in &measured.latencies {
         let mut times = times.clone();
         times.sort();
-        let at = |percent| shown(super::super::percentile(&times, percent));
+        let at = |percent| shown(percentile(&times, percent));
         let _ = writeln!(text, "| {operation} | {} | {} | {} | {} |", times.len(), at(50), at(95), at(99));
     }
     text.push_str("\n## Where a request's time goes\n\n");
@@ -145,7 +146,7 @@ fn of_times(
     millis: u64,
 ) -> Figure {
     times.sort();
-    let found = super::super::percentile(&times, percent);
+    let found = percentile(&times, percent);
     let measured = !times.is_empty();
     Figure {
         what: what.to_owned(),
@@ -220,8 +221,4 @@ fn percent(share: f64) -> String {
 
 fn mebibytes(bytes: f64) -> String {
     format!("{:.1} MiB", bytes / (1024.0 * 1024.0))
-}
-
-fn shown(time: Duration) -> String {
-    super::super::shown(time)
 }
