@@ -150,9 +150,8 @@ impl Site {
         let reaped = all_gone("the reaper");
         self.sweep();
         // What a test beside this one has just killed is seen here too, until its reaper has been there.
-        if let Err(left) = all_gone("reaper and sweep") {
-            panic!("left behind after both: {left}; the reaper: {reaped:?}");
-        }
+        let gone = all_gone("reaper and sweep");
+        assert!(gone.is_ok(), "left behind after both: {gone:?}; the reaper: {reaped:?}");
         if reaped.is_ok() { "by the reaper" } else { "by sweep" }
     }
 }
