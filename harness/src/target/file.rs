@@ -10,8 +10,8 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{
-    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Schemas, Secret, Store, TableStore,
-    Target, Vocabulary,
+    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Resident, Schemas, Secret, Store,
+    TableStore, Target, Vocabulary,
 };
 
 /// A target file that cannot be used.
@@ -82,6 +82,8 @@ struct TargetFile {
     denials: Denials,
     #[serde(default)]
     read_only: bool,
+    #[serde(default)]
+    tenants: Vec<Resident>,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
@@ -205,6 +207,7 @@ impl Target {
             capabilities: file.capabilities,
             denials: file.denials,
             read_only: file.read_only,
+            tenants: file.tenants,
             limits: file.limits,
             consent: file.consent,
             headers,
