@@ -375,6 +375,9 @@ pub struct Tick {
     pub requests: u64,
     /// Failures among them.
     pub failures: u64,
+    /// The most users at once: those who had started, or those waiting for an answer where requests arrive.
+    #[serde(default)]
+    pub users: u64,
     /// The most requests under way at once.
     #[serde(default)]
     pub under_way: u64,

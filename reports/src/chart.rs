@@ -1,4 +1,4 @@
-//! Small charts of a load run as SVG: throughput, latency, and how many answers took how long, over time.
+//! Small charts of a load run as SVG: throughput, latency, users, and how many answers took how long, over time.
 //!
 //! Only figures go in, so nothing in them needs escaping; colours are classes of the page's style sheet.
 
@@ -26,6 +26,8 @@ struct Bucket {
     second: f64,
     rps: f64,
     failures_per_second: f64,
+    users: f64,
+    under_way: f64,
     p50_ms: f64,
     p95_ms: f64,
     p99_ms: f64,
@@ -68,6 +70,23 @@ pub(crate) fn latency(series: &[Tick]) -> Option<String> {
     Some(svg)
 }
 
+/// Users, and requests that waited for an answer. `None` where nobody counted them.
+pub(crate) fn users(series: &[Tick]) -> Option<String> {
+    let buckets = buckets(series)?;
+    let highest = buckets.iter().map(|bucket| bucket.users.max(bucket.under_way)).fold(0.0, f64::max);
+    if highest <= 0.0 {
+        return None;
+    }
+    let scale = Scale::new(&buckets, nice(highest));
+    let mut svg = scale.frame("Users and requests under way over time", grouped_rounded);
+    let under_way = scale.line(&buckets, |bucket| Some(bucket.under_way));
+    // A second in which nobody finished a request says nothing of who was there.
+    let users = scale.line(&buckets, |bucket| (!bucket.empty).then_some(bucket.users));
+    let _ =
+        write!(svg, r#"<path class="c-second" d="{under_way}"/><path class="c-line" d="{users}"/></svg>"#);
+    Some(svg)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "seconds and requests stay far below 2^52")]
 fn buckets(series: &[Tick]) -> Option<Vec<Bucket>> {
     let mut ticks = series.to_vec();
@@ -83,6 +102,8 @@ fn buckets(series: &[Tick]) -> Option<Vec<Bucket>> {
             second: chunk[0].second as f64,
             rps: requests as f64 / seconds,
             failures_per_second: failures as f64 / seconds,
+            users: chunk.iter().map(|tick| tick.users).max().unwrap_or_default() as f64,
+            under_way: chunk.iter().map(|tick| tick.under_way).max().unwrap_or_default() as f64,
             // The worst second of the bucket: a mean would hide what a percentile is there to show.
             p50_ms: chunk.iter().map(|tick| tick.p50_ms).fold(0.0, f64::max),
             p95_ms: chunk.iter().map(|tick| tick.p95_ms).fold(0.0, f64::max),

@@ -82,6 +82,7 @@ fn history(results: &[&LoadResult]) -> String {
         "second",
         "requests",
         "failures",
+        "users",
         "under_way",
         "p50_ms",
         "p95_ms",
@@ -89,8 +90,8 @@ fn history(results: &[&LoadResult]) -> String {
     ]);
     for result in results {
         for tick in &result.series {
-            let counts =
-                [tick.second, tick.requests, tick.failures, tick.under_way].map(|count| count.to_string());
+            let counts = [tick.second, tick.requests, tick.failures, tick.users, tick.under_way];
+            let counts = counts.map(|count| count.to_string());
             let times = [tick.p50_ms, tick.p95_ms, tick.p99_ms].map(millis);
             let fields = [&result.profile, &result.target].into_iter().chain(&counts).chain(&times);
             sheet += &row(&fields.map(String::as_str).collect::<Vec<_>>());

@@ -245,7 +245,8 @@ pub fn load(leaks: u64, p95_ms: f64) -> LoadResult {
         second,
         requests: if second < 10 { second * 98 } else { 960 + 6 * wave(second) - 4 * (second % 7) },
         failures: if (70..76).contains(&second) { 40 } else { 0 },
-        under_way: 200,
+        users: 200,
+        under_way: 40 + wave(second),
         p50_ms: if second == 0 { 0.0 } else { 4.1 + f64::from(u32::try_from(wave(second)).unwrap()) / 10.0 },
         p95_ms: match second {
             0 => 0.0,

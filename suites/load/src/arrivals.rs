@@ -15,6 +15,7 @@ use crate::interrupt::Watch;
 use crate::measured::Offered;
 use crate::profile::Profile;
 use crate::samples::Turn;
+use crate::shard::Shard;
 
 /// With requests for so many seconds under way, no more are sent: by then the target answers none in time.
 pub(crate) const SECONDS_UNDER_WAY: f64 = 10.0;
@@ -99,19 +100,22 @@ pub(crate) async fn run(
     let start = Instant::now();
     field.begin(start);
     let people = profile.population().min(field.visitors.len()).max(1);
-    let schedule = Schedule::of(profile, arrivals);
-    let others = send(field, schedule, start, most_under_way(arrivals), watch, |number| {
+    let shards = profile.shard.map_or(1, Shard::of);
+    let is_due_here = |number: usize| profile.shard.is_none_or(|shard| shard.takes(number));
+    let all = Schedule::of(profile, arrivals).all().enumerate();
+    let due = all.filter(|(number, _)| is_due_here(*number)).map(|(_, due)| due);
+    let others = send(field, due, start, most_under_way(arrivals, shards), watch, |number| {
         (drawn(field, &mut rng), number % people)
     });
     let aggression = async {
-        let Some(aggressor) = &profile.aggressor else { return };
+        let Some(aggressor) = profile.aggression() else { return };
         let stage = fairness::stage(profile.counted());
         let begins = start + profile.uncounted() + stage;
         let (part, theirs) = (field.parts.len() - 1, people..field.visitors.len());
         let steady = Arrivals { rate: aggressor.rate, from: None };
         let schedule =
             Schedule { from: steady.rate, to: steady.rate, steady: 0.0, changing: stage.as_secs_f64() };
-        send(field, schedule, begins, most_under_way(steady), watch, |number| {
+        send(field, schedule.all(), begins, most_under_way(steady, 1), watch, |number| {
             (part, theirs.start + number % theirs.len().max(1))
         })
         .await;
@@ -122,10 +126,10 @@ pub(crate) async fn run(
     offered
 }
 
-/// Sends by a schedule that begins then; `chosen` says what and who.
+/// Sends what is due so long after the beginning; `chosen` says what and who.
 async fn send(
     field: &Arc<Field>,
-    schedule: Schedule,
+    all: impl Iterator<Item = Duration>,
     begins: Instant,
     most: usize,
     watch: &Watch,
@@ -133,7 +137,7 @@ async fn send(
 ) -> Offered {
     let mut offered = Offered::default();
     let mut under_way = JoinSet::new();
-    for (number, due) in schedule.all().enumerate() {
+    for (number, due) in all.enumerate() {
         let due = begins + due;
         if !is_time(field, due, watch).await {
             break;
@@ -155,15 +159,15 @@ async fn send(
     offered
 }
 
-/// How many may be under way at once.
+/// How many may be under way at once, in one of so many shards.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a rate that overflows is never reached"
 )]
-fn most_under_way(arrivals: Arrivals) -> usize {
+fn most_under_way(arrivals: Arrivals, shards: usize) -> usize {
     let fastest = arrivals.rate.max(arrivals.from.unwrap_or_default());
-    UNDER_WAY.max((fastest * SECONDS_UNDER_WAY) as usize)
+    UNDER_WAY.max((fastest * SECONDS_UNDER_WAY) as usize / shards.max(1))
 }
 
 /// Waits until a request is due; no, if the run is over before.

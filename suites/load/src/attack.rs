@@ -34,9 +34,18 @@ pub(crate) async fn run(field: &Arc<Field>, profile: &Profile) -> Result<(), Goo
             Pace::Waits(waits) => waits,
             Pace::Every(_) => [Duration::ZERO; 2],
         };
+        let entered = field.clone();
+        let enter: TransactionFunction = Arc::new(move |_| {
+            let entered = entered.clone();
+            Box::pin(async move {
+                entered.enter();
+                Ok(())
+            })
+        });
         let scenario = Scenario::new(&part.name)
             .set_weight(part.weight)?
             .set_wait_time(shortest, longest)?
+            .register_transaction(Transaction::new(enter).set_on_start())
             .register_transaction(Transaction::new(visit(field, index, part.pace, profile.visit)));
         attack = attack.register_scenario(scenario);
     }

@@ -9,6 +9,7 @@ use harness::system::innermost;
 use harness::target::Target;
 
 use crate::profile::ProfileError;
+use crate::shard::ShardError;
 use crate::workload::WorkloadError;
 
 /// A load run that did not come to its end. Exit code 2; with a leak in the partial result, a finding.
@@ -43,6 +44,14 @@ pub enum LoadError {
         status: u16,
         /// What was asked, and what came.
         source: Unexpected,
+    },
+    /// There are no tenants, and none may be made.
+    #[error(
+        "the target '{target}' is read_only, so no tenants are made, and its file names none that are there: add [[tenants]] with `org` and `user`"
+    )]
+    NoTenants {
+        /// The target's name.
+        target: String,
     },
     /// The tenants could not be made.
     #[error("cannot make the tenants of the load run: {0}")]
@@ -101,6 +110,9 @@ pub enum LoadError {
     /// The run folder.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// What a shard measured could not be kept.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
 }
 
 impl LoadError {

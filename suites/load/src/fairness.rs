@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use harness::record::Fairness;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::measured::{Second, Series};
 use crate::samples::{Outcome, Sample};
@@ -32,7 +32,7 @@ pub struct Aggressor {
 }
 
 /// What is collected by stage.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Stages {
     /// How long a stage is.
     stage: Duration,
@@ -40,7 +40,7 @@ pub(crate) struct Stages {
     quota: f64,
     /// What the others send together in a stage.
     fair: f64,
-    /// The aggressor's organisation.
+    /// The aggressor's organisation; empty in a part of a run that it is no part of.
     aggressor: String,
     alone: Series,
     beside: Series,
@@ -98,6 +98,25 @@ impl Stages {
             self.seconds.resize_with(second + 1, Second::default);
         }
         self.seconds[second].add(sample);
+    }
+
+    /// Adds what another part of the same run collected. Each has stages of its own, counted from its beginning.
+    pub(crate) fn absorb(&mut self, other: &Stages) {
+        if self.aggressor.is_empty() {
+            self.aggressor.clone_from(&other.aggressor);
+        }
+        self.alone.absorb(&other.alone);
+        self.beside.absorb(&other.beside);
+        self.all_of_aggressor.absorb(&other.all_of_aggressor);
+        for (tenant, done) in &other.done {
+            *self.done.entry(tenant.clone()).or_default() += done;
+        }
+        if self.seconds.len() < other.seconds.len() {
+            self.seconds.resize_with(other.seconds.len(), Second::default);
+        }
+        for (second, other) in self.seconds.iter_mut().zip(&other.seconds) {
+            second.absorb(other);
+        }
     }
 
     /// What it came to; nothing without answers alone and beside the aggressor.
@@ -182,6 +201,7 @@ mod tests {
                 cause: None,
                 limited,
                 parts: Vec::new(),
+                users: 2,
                 under_way: 1,
             };
             stages.add(&sample("modest", if slow { 50 } else { 10 }, false), begin);

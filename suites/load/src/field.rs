@@ -2,7 +2,7 @@
 //!
 //! Who decides when (Goose's users, or a schedule of arrivals) stands elsewhere.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,10 +73,12 @@ pub(crate) struct Field {
     evidence: Evidence,
     length: Duration,
     deadline: OnceLock<tokio::time::Instant>,
-    under_way: AtomicUsize,
+    users: AtomicU64,
+    under_way: AtomicU64,
     over: AtomicBool,
     stopped: AtomicBool,
     trouble: Mutex<Option<Trouble>>,
+    hopeless: OnceLock<String>,
 }
 
 /// Ends the run for users that outlive it: Goose's users go on when whoever started them is dropped.
@@ -106,10 +108,13 @@ impl Field {
         profile: &Profile,
         asked: Vec<String>,
     ) -> Field {
-        let aggressor = profile.aggressor.as_ref().zip(profile.arrivals).zip(visitors.last());
-        let stages = aggressor.map(|((aggressor, arrivals), last)| {
-            Stages::new(profile.counted(), arrivals.rate, aggressor, last.tenant())
-        });
+        let last = visitors.last().filter(|_| profile.aggression().is_some());
+        let org = last.map(Visitor::tenant).unwrap_or_default();
+        let stages = profile
+            .aggressor
+            .as_ref()
+            .zip(profile.arrivals)
+            .map(|(aggressor, arrivals)| Stages::new(profile.counted(), arrivals.rate, aggressor, org));
         let samples = Samples::new(profile.uncounted(), profile.counted(), asked).with_stages(stages);
         Field {
             system,
@@ -121,10 +126,12 @@ impl Field {
             evidence: Evidence::default(),
             length: profile.length(),
             deadline: OnceLock::new(),
-            under_way: AtomicUsize::new(0),
+            users: AtomicU64::new(0),
+            under_way: AtomicU64::new(0),
             over: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             trouble: Mutex::default(),
+            hopeless: OnceLock::new(),
         }
     }
 
@@ -147,6 +154,11 @@ impl Field {
     /// Whether trouble has ended the run.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// A user starts, who asks, waits and asks again. An arrival is a user of its own, for as long as it is under way.
+    pub(crate) fn enter(&self) {
+        self.users.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One task of one user.
@@ -177,6 +189,7 @@ impl Field {
         let Sending { part, visitor, task, operation, made, pending } = sending;
         let name = task.name(operation);
         let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+        let users = self.users.load(Ordering::Relaxed);
         let sent = Instant::now();
         let answer = tokio::time::timeout_at(self.deadline(), exchange(&visitor.client, request)).await;
         let finished = Instant::now();
@@ -200,6 +213,7 @@ impl Field {
                 parts: received
                     .map(|received| parts_told(&received.headers, self.samples.asked()))
                     .unwrap_or_default(),
+                users: users.max(under_way),
                 under_way,
             })
         };
@@ -238,6 +252,19 @@ impl Field {
             *first = Some(trouble);
             self.stopped.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Ends the run because its end is known.
+    pub(crate) fn give_up(&self, why: String) {
+        if self.hopeless.set(why).is_ok() {
+            goose::trigger_killswitch("a threshold cannot hold any more");
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Why it was given up, if it was.
+    pub(crate) fn hopeless(&self) -> Option<&str> {
+        self.hopeless.get().map(String::as_str)
     }
 
     /// Why the run ended before its time, if trouble was the reason.

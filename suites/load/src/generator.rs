@@ -42,31 +42,31 @@ impl Generator {
     }
 
     /// Processor time by wall time since the beginning.
-    fn cores(&mut self) -> Option<f64> {
+    pub(crate) fn cores(&mut self) -> Option<f64> {
         let spent = self.processor()?.checked_sub(self.before?)?;
         let cores = spent.as_secs_f64() / self.begun.elapsed().as_secs_f64();
         // To the thousandth, so that a record reads back as it was written.
         Some((cores * 1e3).round() / 1e3)
     }
+}
 
-    /// What became of arrivals, and whose limit that was.
-    #[expect(clippy::cast_precision_loss, reason = "counts of one run stay far below 2^52")]
-    pub(crate) fn arrivals(&mut self, measured: &Measured) -> Option<Arrivals> {
-        let offered = measured.offered?;
-        let per_second = |count: u64| {
-            let rate = if measured.seconds > 0.0 { count as f64 / measured.seconds } else { 0.0 };
-            (rate * 1e3).round() / 1e3
-        };
-        let late_us = measured.late.percentile_us(99.0).unwrap_or_default();
-        Some(Arrivals {
-            offered_rps: per_second(offered.due),
-            achieved_rps: per_second(offered.in_time),
-            dropped: offered.dropped,
-            late_p99_ms: late_us / 1e3,
-            generator_cores: self.cores(),
-            generator_bound: late_us > LATE.as_secs_f64() * 1e6,
-        })
-    }
+/// What became of arrivals, and whose limit that was; `cores` is what the generator took.
+#[expect(clippy::cast_precision_loss, reason = "counts of one run stay far below 2^52")]
+pub(crate) fn arrivals(measured: &Measured, cores: Option<f64>) -> Option<Arrivals> {
+    let offered = measured.offered?;
+    let per_second = |count: u64| {
+        let rate = if measured.seconds > 0.0 { count as f64 / measured.seconds } else { 0.0 };
+        (rate * 1e3).round() / 1e3
+    };
+    let late_us = measured.late.percentile_us(99.0).unwrap_or_default();
+    Some(Arrivals {
+        offered_rps: per_second(offered.due),
+        achieved_rps: per_second(offered.in_time),
+        dropped: offered.dropped,
+        late_p99_ms: late_us / 1e3,
+        generator_cores: cores,
+        generator_bound: late_us > LATE.as_secs_f64() * 1e6,
+    })
 }
 
 /// What a reader must know of arrivals that did not go as they should.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use harness::record::{Endpoint, Fairness, Heat, Latency, Share, TenantLoad, Tick};
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::fairness::Stages;
 use crate::samples::{Outcome, Sample};
 
 /// Decimal digits of a latency that are exact: an error of at most a thousandth.
@@ -17,7 +19,7 @@ const BANDS: [f64; 13] =
     [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
 
 /// All of a run that counts.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// Measured time.
     pub seconds: f64,
@@ -43,6 +45,8 @@ pub(crate) struct Measured {
     pub offered: Option<Offered>,
     /// What tenants felt of one that asked for too much, where there was one.
     pub fairness: Option<Fairness>,
+    /// What that is read off.
+    pub stages: Option<Stages>,
     /// How much later than due requests were sent.
     pub late: Micros,
     /// Requests that were answered before the end, but for an aggressor's.
@@ -50,7 +54,7 @@ pub(crate) struct Measured {
 }
 
 /// What an open model was to send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Offered {
     /// Requests that were due.
     pub due: u64,
@@ -58,6 +62,16 @@ pub(crate) struct Offered {
     pub dropped: u64,
     /// Those that were answered before the end.
     pub in_time: u64,
+}
+
+impl Offered {
+    fn and(self, other: Offered) -> Offered {
+        Offered {
+            due: self.due + other.due,
+            dropped: self.dropped + other.dropped,
+            in_time: self.in_time + other.in_time,
+        }
+    }
 }
 
 impl Measured {
@@ -74,6 +88,48 @@ impl Measured {
         };
         let all = called.chain(self.scenarios.get(name)).chain(turn);
         all.fold(None, |sum: Option<Series>, series| Some(sum.unwrap_or_default().and(series)))
+    }
+
+    /// Adds what another part of the same run measured, which began so much later: histograms bucket by bucket, so that
+    /// a percentile is one of all requests. Of memory, which each part saw of the same target, the largest growth counts.
+    pub(crate) fn absorb(&mut self, other: &Measured, later: Duration) {
+        self.seconds = self.seconds.max(later.as_secs_f64() + other.seconds);
+        self.all.absorb(&other.all);
+        self.cold.absorb(&other.cold);
+        self.warm.absorb(&other.warm);
+        for (ours, theirs) in [
+            (&mut self.endpoints, &other.endpoints),
+            (&mut self.scenarios, &other.scenarios),
+            (&mut self.tenants, &other.tenants),
+        ] {
+            for (name, series) in theirs {
+                ours.entry(name.clone()).or_default().absorb(series);
+            }
+        }
+        // To the nearest second: a part does not begin in the middle of one.
+        let later = usize::try_from((later + Duration::from_millis(500)).as_secs()).unwrap_or(usize::MAX / 2);
+        let ends = later + other.seconds_of_run.len();
+        if self.seconds_of_run.len() < ends && !other.seconds_of_run.is_empty() {
+            self.seconds_of_run.resize_with(ends, Second::default);
+        }
+        for (second, other) in self.seconds_of_run.iter_mut().skip(later).zip(&other.seconds_of_run) {
+            second.absorb(other);
+        }
+        self.memory_growth = match (self.memory_growth, other.memory_growth) {
+            (Some(ours), Some(theirs)) => Some(ours.max(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+        self.offered = match (self.offered, other.offered) {
+            (Some(ours), Some(theirs)) => Some(ours.and(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+        match (&mut self.stages, &other.stages) {
+            (Some(ours), Some(theirs)) => ours.absorb(theirs),
+            (ours, theirs) => *ours = ours.take().or_else(|| theirs.clone()),
+        }
+        self.fairness = self.stages.as_ref().and_then(Stages::fairness);
+        self.late.absorb(&other.late);
+        self.in_time += other.in_time;
     }
 
     /// What a part of the target took in a series.
@@ -121,7 +177,8 @@ impl Measured {
                 second,
                 requests: figures.requests,
                 failures: figures.failures,
-                under_way: u64::try_from(figures.under_way).unwrap_or(u64::MAX),
+                users: figures.users,
+                under_way: figures.under_way,
                 p50_ms,
                 p95_ms,
                 p99_ms,
@@ -138,7 +195,7 @@ impl Measured {
 }
 
 /// Requests that are looked at together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Series {
     /// Requests sent.
     pub requests: u64,
@@ -181,6 +238,12 @@ impl Series {
 
     /// These requests and others.
     fn and(mut self, other: &Series) -> Series {
+        self.absorb(other);
+        self
+    }
+
+    /// Adds others.
+    pub(crate) fn absorb(&mut self, other: &Series) {
         self.requests += other.requests;
         self.failures += other.failures;
         self.limited += other.limited;
@@ -195,7 +258,6 @@ impl Series {
         for (part, other) in self.parts.iter_mut().zip(&other.parts) {
             part.absorb(other);
         }
-        self
     }
 
     /// Times to the last byte.
@@ -222,11 +284,13 @@ impl Sample<'_> {
 }
 
 /// One second of a run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Second {
     requests: u64,
     failures: u64,
-    under_way: usize,
+    /// The most at once.
+    users: u64,
+    under_way: u64,
     latency: Micros<DIGITS_OF_SECOND>,
     bands: [u64; BANDS.len() + 1],
 }
@@ -240,6 +304,7 @@ impl Second {
     pub(crate) fn add(&mut self, sample: &Sample<'_>) {
         self.requests += 1;
         self.failures += u64::from(sample.outcome != Outcome::Passed);
+        self.users = self.users.max(sample.users);
         self.under_way = self.under_way.max(sample.under_way);
         if sample.outcome != Outcome::Unanswered {
             let latency = sample.latency();
@@ -247,6 +312,18 @@ impl Second {
             let millis = latency.as_secs_f64() * 1e3;
             let band = BANDS.iter().position(|bound| millis <= *bound).unwrap_or(BANDS.len());
             self.bands[band] += 1;
+        }
+    }
+
+    /// Adds the same second of another part of the run, whose users are others.
+    pub(crate) fn absorb(&mut self, other: &Second) {
+        self.requests += other.requests;
+        self.failures += other.failures;
+        self.users += other.users;
+        self.under_way += other.under_way;
+        self.latency.absorb(&other.latency);
+        for (band, other) in self.bands.iter_mut().zip(&other.bands) {
+            *band += other;
         }
     }
 }
@@ -257,13 +334,17 @@ pub(crate) struct Micros<const EXACT: u8 = DIGITS>(Option<Histogram<u64>>);
 
 impl<const EXACT: u8> Micros<EXACT> {
     pub(crate) fn add(&mut self, time: Duration) {
+        self.add_times(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), 1);
+    }
+
+    fn add_times(&mut self, micros: u64, count: u64) {
         if self.0.is_none() {
             // Fails only for more than five digits.
             self.0 = Histogram::new(EXACT).ok();
         }
         if let Some(histogram) = &mut self.0 {
             // Fails only where a histogram may not grow.
-            histogram.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)).ok();
+            histogram.record_n(micros, count).ok();
         }
     }
 
@@ -281,6 +362,13 @@ impl<const EXACT: u8> Micros<EXACT> {
         self.0.as_ref().map_or(0, Histogram::len)
     }
 
+    /// How many took longer.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limits are times of a run")]
+    pub(crate) fn above(&self, micros: f64) -> u64 {
+        let up_to = |histogram: &Histogram<u64>| histogram.count_between(0, micros as u64);
+        self.0.as_ref().map_or(0, |histogram| histogram.len() - up_to(histogram))
+    }
+
     /// A percentile in microseconds. `None` without any time.
     #[expect(clippy::cast_precision_loss, reason = "2^52 microseconds are 142 years")]
     pub(crate) fn percentile_us(&self, percentile: f64) -> Option<f64> {
@@ -292,5 +380,23 @@ impl<const EXACT: u8> Micros<EXACT> {
     pub(crate) fn latency(&self) -> Latency {
         let millis = |percentile| self.percentile_us(percentile).unwrap_or_default() / 1e3;
         Latency { p50_ms: millis(50.0), p95_ms: millis(95.0), p99_ms: millis(99.0), max_ms: millis(100.0) }
+    }
+}
+
+/// As buckets, each with a time in it and how many lie there: whoever reads them has the same histogram.
+impl<const EXACT: u8> Serialize for Micros<EXACT> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let buckets = self.0.iter().flat_map(Histogram::iter_recorded);
+        serializer.collect_seq(buckets.map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())))
+    }
+}
+
+impl<'de, const EXACT: u8> Deserialize<'de> for Micros<EXACT> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut micros = Micros::default();
+        for (time, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
+            micros.add_times(time, count);
+        }
+        Ok(micros)
     }
 }

@@ -8,6 +8,7 @@ use harness::contract::SlotKind;
 use harness::data::{Data, DataError, Tenant};
 use harness::identity::Principal;
 use harness::system::System;
+use harness::target::Resident;
 
 use crate::error::LoadError;
 use crate::interrupt::Watch;
@@ -47,6 +48,9 @@ const LISTED: [(SlotKind, &str); 3] = [
     (SlotKind::PlatformRole, "platform-role-list"),
     (SlotKind::TeamRole, "team-role-list"),
 ];
+/// Kinds of things that a run makes for its users, each with the operation that lists those of a tenant that is there.
+const MADE: [(SlotKind, &str); 3] =
+    [(SlotKind::Team, "team-list"), (SlotKind::Role, "role-list"), (SlotKind::Product, "product-list")];
 /// How many of them a user knows.
 const KNOWN: usize = 50;
 
@@ -92,6 +96,27 @@ impl Premises {
     }
 }
 
+impl Premises {
+    /// Of a tenant that is there: nothing is made, and what its users know of is what it has.
+    async fn of_resident(
+        data: &Data,
+        api: &Api,
+        resident: &Resident,
+        workloads: &[&Workload],
+    ) -> Result<Premises, DataError> {
+        let tenant = data.organisations().resident(resident);
+        let admin = data.users().resident(&tenant, resident, Persona::Admin.label())?;
+        let mut known: BTreeMap<SlotKind, Vec<String>> = BTreeMap::new();
+        for (kind, operation) in MADE.into_iter().chain(LISTED) {
+            let is_named = workloads.iter().any(|workload| workload.names(kind, api.contract()));
+            if is_named && api.contract().get(operation).is_some() {
+                known.insert(kind, listed(api, operation, &tenant, &admin).await?);
+            }
+        }
+        Ok(Premises { tenant, holder_of_many: None, known, admin })
+    }
+}
+
 /// The ids that an operation lists.
 async fn listed(
     api: &Api,
@@ -105,6 +130,36 @@ async fn listed(
     Ok(items.iter().filter_map(id).take(KNOWN).collect())
 }
 
+/// The users of a profile on a target that is only read: those of the tenants that its file names.
+async fn residents(
+    system: &System,
+    data: &Data,
+    api: &Api,
+    profile: &Profile,
+    workloads: &[&Workload],
+) -> Result<Vec<Visitor>, LoadError> {
+    let residents = &system.target.tenants;
+    if residents.is_empty() {
+        return Err(LoadError::NoTenants { target: system.target.name.clone() });
+    }
+    let mut premises = Vec::new();
+    for resident in residents.iter().take(profile.tenants) {
+        let built = Premises::of_resident(data, api, resident, workloads).await;
+        premises.push(Arc::new(built.map_err(|error| LoadError::provisioning(error, &system.target))?));
+    }
+    let shared = http_client(&system.target)?;
+    let visitor = |(number, premises): (usize, &Arc<Premises>)| {
+        // Arrivals share connections, users do not.
+        let client = match profile.arrivals {
+            Some(_) => shared.clone(),
+            None => http_client(&system.target)?,
+        };
+        let rng = system.run.seed().rng(&format!("{}/{number}", profile.purpose()));
+        Ok(Visitor::new(premises.admin.clone(), Persona::Admin, client, premises.clone(), rng))
+    };
+    premises.iter().cycle().take(profile.population()).enumerate().map(visitor).collect()
+}
+
 /// Makes the tenants and users of a profile. Ends early, with those there are, when the run is interrupted.
 pub(crate) async fn provision(
     system: &System,
@@ -114,10 +169,13 @@ pub(crate) async fn provision(
     workloads: &[&Workload],
     watch: &Watch,
 ) -> Result<Vec<Visitor>, LoadError> {
+    if system.target.read_only {
+        return residents(system, data, api, profile, workloads).await;
+    }
     let refused = |error| LoadError::provisioning(error, &system.target);
     let cast = Cast::of(&system.target).map_err(WorkloadError::from)?;
     let mut premises = Vec::new();
-    for _ in 0..profile.tenants + usize::from(profile.aggressor.is_some()) {
+    for _ in 0..profile.tenants + usize::from(profile.aggression().is_some()) {
         if watch.interrupted() {
             return Ok(Vec::new());
         }
@@ -152,7 +210,7 @@ pub(crate) async fn provision(
             Some(client) => client.clone(),
             None => http_client(&system.target)?,
         };
-        let rng = system.run.seed().rng(&format!("load/{}/{number}", profile.name));
+        let rng = system.run.seed().rng(&format!("{}/{number}", profile.purpose()));
         visitors.push(Visitor::new(principal, persona, client, premises.clone(), rng));
     }
     Ok(visitors)

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use harness::contract::Contract;
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use crate::arrivals::Arrivals;
 use crate::baseline::Baseline;
 use crate::fairness::Aggressor;
 use crate::persona::Persona;
+use crate::shard::Shard;
 use crate::threshold::Rule;
 use crate::workload::{Workload, WorkloadError};
 
@@ -89,6 +91,15 @@ pub struct Profile {
     /// What it is held against besides.
     #[serde(skip)]
     pub baseline: Option<Baseline>,
+    /// The part of it that is run here, where several machines run it together.
+    #[serde(skip)]
+    pub shard: Option<Shard>,
+    /// The first user starts then, so that several machines start theirs together; as soon as possible without.
+    #[serde(skip)]
+    pub start_at: Option<OffsetDateTime>,
+    /// Runs to its end also when a threshold cannot hold any more.
+    #[serde(skip)]
+    pub to_the_end: bool,
 }
 
 /// Workloads that are sent to one kind of system, and what must hold there.
@@ -173,6 +184,11 @@ impl Profile {
                 "arrivals and a rate above 0 with an aggressor",
                 format!("{:?}", self.aggressor),
             ),
+            (
+                is_open || self.shard.is_none_or(|shard| self.users >= shard.of()),
+                "a user for every shard",
+                self.users.to_string(),
+            ),
             (self.run_seconds > 0, "at least one second in run_seconds", self.run_seconds.to_string()),
             (
                 self.tenants > 0 && self.tenants <= self.population(),
@@ -194,6 +210,32 @@ impl Profile {
                 Err(ProfileError::Invalid { profile: self.name.clone(), expected, found })
             }
         }
+    }
+
+    /// What of it is run here. Every shard has tenants of its own, starts its users in the same time, and takes its
+    /// turn of the arrivals.
+    #[expect(clippy::cast_precision_loss, reason = "users are counted in hundreds")]
+    pub(crate) fn part(self) -> Profile {
+        let Some(shard) = self.shard else { return self };
+        let users = shard.part(self.users);
+        let tenants = shard.part(self.tenants).max(1);
+        Profile {
+            tenants: if self.arrivals.is_some() { tenants } else { tenants.min(users) },
+            spawn_rate: self.spawn_rate * users as f32 / self.users.max(1) as f32,
+            users,
+            ..self
+        }
+    }
+
+    /// Who asks for too much, if that is done here: it is one tenant, and so of the first shard alone.
+    pub(crate) fn aggression(&self) -> Option<&Aggressor> {
+        self.aggressor.as_ref().filter(|_| self.shard.is_none_or(Shard::is_first))
+    }
+
+    /// What its random choices are drawn for: others in every shard.
+    pub(crate) fn purpose(&self) -> String {
+        let shard = self.shard.map(|shard| format!("/{shard}")).unwrap_or_default();
+        format!("load/{}{shard}", self.name)
     }
 
     /// How many people there are: the users, or one of each persona in every tenant to whom arrivals are dealt, but for

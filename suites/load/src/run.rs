@@ -10,22 +10,27 @@ use harness::record::{LoadResult, Record};
 use harness::suite::Suite;
 use harness::system::System;
 use harness::verdict::Verdict;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
+use crate::conclusion::{About, conclusion};
 use crate::error::LoadError;
 use crate::field::{Field, Part, Trouble};
-use crate::generator::{self, Generator};
+use crate::generator::Generator;
 use crate::interrupt::Watch;
-use crate::measured::{Measured, Offered};
+use crate::measured::Offered;
 use crate::memory::Memory;
 use crate::persona::{Cast, Persona};
 use crate::profile::Profile;
+use crate::shard::Piece;
 use crate::threshold::Rule;
 use crate::workload::{Workload, WorkloadError};
 use crate::{arrivals, attack, premises};
 
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(1);
+/// How often somebody who waits for the start looks whether the run is interrupted.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Goose's switch that stops an attack is the process's, so attacks take turns. They would disturb each
 /// other's figures anyway.
@@ -36,6 +41,8 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub enum Phase {
     /// Tenants and users are being made.
     Provisioning,
+    /// All is ready, and the time to start has not come.
+    Waiting,
     /// Users start, and what they send does not count yet.
     WarmUp,
     /// It counts.
@@ -105,7 +112,11 @@ pub async fn run(
                 &plan.profile,
                 plan.asked(),
             ));
-            let ran = drive(&field, &plan, &watch, &told).await;
+            if plan.profile.start_at.is_some() {
+                told(Phase::Waiting, Some(&field));
+            }
+            let late = until(plan.profile.start_at, &watch).await;
+            let ran = drive(&field, &plan, late, &watch, &told).await;
             told(Phase::CleaningUp, Some(&field));
             ran.map(|measured| (measured, field.trouble()))
         }
@@ -148,7 +159,9 @@ impl Plan {
                 let rules: Vec<Rule> =
                     profile.thresholds.iter().chain(&program.thresholds).cloned().collect();
                 let asked: Vec<&Rule> = rules.iter().collect();
+                // As a whole first: a shard waits no less than the others.
                 let (profile, notes) = profile.clone().with_samples_for(&asked, &workloads, &system.contract);
+                let profile = profile.part();
                 let aggression = profile.aggressor.as_ref();
                 let aggression =
                     aggression.map(|aggressor| Workload::named(&aggressor.workload)).transpose()?;
@@ -160,6 +173,28 @@ impl Plan {
             target: system.target.name.clone(),
             needs: needs.join("; "),
         })
+    }
+
+    /// What it is, but for its figures.
+    fn about(&self, system: &System) -> About {
+        let scenario = |(workload, _): &(Workload, usize)| {
+            let left_out = workload.left_out(&system.contract, &system.target);
+            let without = if left_out.is_empty() { "" } else { " without " };
+            format!("{}{without}{}", workload.name(), left_out.join(", "))
+        };
+        About {
+            target: system.target.name.clone(),
+            profile: self.profile.name.clone(),
+            embedded: system.target.embedded,
+            scenarios: self.workloads.iter().map(scenario).collect(),
+            notes: self.notes.clone(),
+            users: self.profile.population(),
+        }
+    }
+
+    /// Whether it ends when a rule cannot hold any more. What a shard sees is a part, of which nothing follows.
+    fn may_give_up(&self) -> bool {
+        !self.profile.to_the_end && self.profile.shard.is_none()
     }
 
     /// The parts of `Server-Timing` that its rules are about.
@@ -175,6 +210,7 @@ impl Plan {
 async fn drive(
     field: &Arc<Field>,
     plan: &Plan,
+    late: Option<String>,
     watch: &Watch,
     told: &impl Fn(Phase, Option<&Field>),
 ) -> Result<LoadResult, LoadError> {
@@ -198,14 +234,47 @@ async fn drive(
                     if let Some(memory) = memory.as_mut().filter(|_| !warming) {
                         memory.look().await;
                     }
+                    if plan.may_give_up() && let Some(why) = field.samples.hopeless(&plan.rules) {
+                        field.give_up(why);
+                    }
                 }
             }
         }
     }
+    let began = field.samples.counted_from().unwrap_or_else(Instant::now);
     let mut measured = field.samples.measured(Instant::now());
     measured.memory_growth = memory.and_then(|memory| memory.growth());
     measured.offered = offered.map(|offered| Offered { in_time: measured.in_time, ..offered });
-    Ok(result(&field.system, plan, &measured, &mut generator))
+    let cores = generator.cores();
+    let mut about = plan.about(&field.system);
+    about.notes.extend(late);
+    about.notes.extend(field.hopeless().map(str::to_owned));
+    let Some(shard) = profile.shard else {
+        return Ok(conclusion(about, &measured, cores, &plan.rules, profile.baseline.as_ref()));
+    };
+    // Of a part nothing is decided.
+    measured.fairness = None;
+    let rules = plan.rules.iter().map(ToString::to_string).collect();
+    let began = OffsetDateTime::now_utc() - began.elapsed();
+    let piece = Piece { shard, about: about.clone(), rules, began, cores, measured };
+    piece.keep(field.system.run.folder())?;
+    about.notes.push(format!("shard {shard}: what all shards came to is judged when they are merged"));
+    Ok(conclusion(about, &piece.measured, cores, &[], None))
+}
+
+/// Waits for the time to start. Says so if that was over before.
+async fn until(start: Option<OffsetDateTime>, watch: &Watch) -> Option<String> {
+    let start = start?;
+    let left = |now: OffsetDateTime| Duration::try_from(start - now).ok().filter(|left| !left.is_zero());
+    let Some(first) = left(OffsetDateTime::now_utc()) else {
+        let late = OffsetDateTime::now_utc() - start;
+        return Some(format!("it began {:.1} s after the time it was to start", late.as_seconds_f64()));
+    };
+    let end = tokio::time::Instant::now() + first;
+    while !watch.interrupted() && tokio::time::Instant::now() < end {
+        tokio::time::sleep_until(end.min(tokio::time::Instant::now() + LOOK)).await;
+    }
+    None
 }
 
 /// By the closed model or the open one, as the profile says. What was to be sent is known in the open one alone.
@@ -213,7 +282,7 @@ async fn send(field: &Arc<Field>, profile: &Profile, watch: &Watch) -> Result<Op
     match profile.arrivals {
         None => attack::run(field, profile).await.map(|()| None),
         Some(arrivals) => {
-            let rng = field.system.run.seed().rng(&format!("load/{}/arrivals", profile.name));
+            let rng = field.system.run.seed().rng(&format!("{}/arrivals", profile.purpose()));
             Ok(Some(arrivals::run(field, profile, arrivals, rng, watch).await))
         }
     }
@@ -250,44 +319,11 @@ fn parts(system: &System, plan: &Plan) -> Result<Vec<Part>, WorkloadError> {
             tasks: tasks(workload, whose)?,
         })
     };
-    let workloads = plan.workloads.iter().map(|(workload, weight)| (workload, *weight, &Persona::ALL[..]));
+    let everybody = Persona::of_target(&system.target);
+    let workloads = plan.workloads.iter().map(|(workload, weight)| (workload, *weight, everybody));
     // Nobody draws it: it is the aggressor's, whose people administer, and stands last.
     let aggression = plan.aggression.iter().map(|workload| (workload, 0, &[Persona::Admin][..]));
     workloads.chain(aggression).map(part).collect()
-}
-
-fn result(system: &System, plan: &Plan, measured: &Measured, generator: &mut Generator) -> LoadResult {
-    let scenario = |(workload, _): &(Workload, usize)| {
-        let left_out = workload.left_out(&system.contract, &system.target);
-        let without = if left_out.is_empty() { "" } else { " without " };
-        format!("{}{without}{}", workload.name(), left_out.join(", "))
-    };
-    let arrivals = generator.arrivals(measured);
-    let mut notes = plan.notes.clone();
-    notes.extend(arrivals.iter().flat_map(|arrivals| generator::notes(arrivals, system.target.embedded)));
-    let result = LoadResult {
-        target: system.target.name.clone(),
-        profile: plan.profile.name.clone(),
-        scenarios: plan.workloads.iter().map(scenario).collect(),
-        notes,
-        users: plan.profile.population(),
-        seconds: measured.seconds,
-        requests: measured.all.requests,
-        failures: measured.all.failures,
-        leaks: measured.all.leaks,
-        latency: measured.all.latency(),
-        shares: measured.shares(),
-        arrivals,
-        fairness: measured.fairness,
-        endpoints: measured.endpoints(),
-        tenants: measured.tenants(),
-        series: measured.ticks(),
-        heat: measured.heat(),
-        thresholds: plan.rules.iter().map(|rule| rule.judge(measured)).collect(),
-    };
-    let gate = plan.profile.baseline.as_ref().map(|baseline| baseline.gate(&result));
-    let thresholds = result.thresholds.iter().cloned().chain(gate.into_iter().flatten()).collect();
-    LoadResult { thresholds, ..result }
 }
 
 /// What a run with this result ends as.

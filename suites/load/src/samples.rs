@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::fairness::Stages;
+use crate::hopeless::hopeless;
 use crate::measured::{Measured, Micros, Second, Series};
+use crate::threshold::Rule;
 
 /// What came of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +58,10 @@ pub(crate) struct Sample<'s> {
     pub limited: bool,
     /// What the target says its parts took, those that somebody asks about.
     pub parts: Vec<Option<Duration>>,
+    /// How many users there were.
+    pub users: u64,
     /// How many requests were under way, this one included.
-    pub under_way: usize,
+    pub under_way: u64,
 }
 
 /// Collects the samples of one run.
@@ -182,6 +186,18 @@ impl Samples {
         }
     }
 
+    /// When counting began, if it has.
+    pub(crate) fn counted_from(&self) -> Option<Instant> {
+        self.inner().start.map(|start| start + self.uncounted)
+    }
+
+    /// Why one of these rules cannot hold any more, whatever is answered from now on.
+    pub(crate) fn hopeless(&self, rules: &[Rule]) -> Option<String> {
+        let inner = self.inner();
+        let counted = (inner.start? + self.uncounted).elapsed();
+        hopeless(rules, &inner.all, counted, self.run)
+    }
+
     /// What was measured in a run that ended then, perhaps before its time.
     pub(crate) fn measured(&self, ended: Instant) -> Measured {
         let mut inner = self.inner();
@@ -203,6 +219,7 @@ impl Samples {
             memory_growth: None,
             offered: None,
             fairness: inner.stages.as_ref().and_then(Stages::fairness),
+            stages: inner.stages,
             late: inner.late,
             in_time: inner.in_time,
         }

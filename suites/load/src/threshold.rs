@@ -130,6 +130,22 @@ impl Rule {
         self.metric == Metric::MemoryGrowth
     }
 
+    /// How many of these requests are against a rule about all of a run, and which part of all may be. Nothing of a
+    /// rule that no single request is against.
+    pub(crate) fn broken(&self, all: &Series) -> Option<(u64, f64)> {
+        let is_upper = matches!(self.comparison, Comparison::Less | Comparison::AtMost);
+        if self.of.is_some() || self.part.is_some() || !is_upper {
+            return None;
+        }
+        match self.metric {
+            Metric::ErrorRate => Some((all.failures, self.limit / 100.0)),
+            Metric::Percentile(percentile) => {
+                Some((all.latencies().above(self.limit), 1.0 - percentile / 100.0))
+            }
+            _ => None,
+        }
+    }
+
     /// How many samples it takes for the rule to say anything.
     #[expect(
         clippy::cast_possible_truncation,

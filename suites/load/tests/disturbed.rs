@@ -173,6 +173,30 @@ async fn arrivals_are_measured_from_when_they_are_due_and_told_apart_from_what_w
     assert_eq!(result.tenants.iter().map(|tenant| tenant.requests).sum::<u64>(), result.requests);
 }
 
+/// A run on a target that answers nothing as it should from the moment it counts.
+async fn broken(name: &str, run_seconds: u64, to_the_end: bool) -> LoadResult {
+    let target = target().await;
+    let way = Way::to(&target.system.target.base_url, Trouble::default()).await;
+    let system = way.system(&target.system, None).await;
+    let profile = profile(name, "teams", &["error-rate<1%", "leaks=0"]);
+    let profile = Profile { run_seconds, to_the_end, ..profile };
+    measured(&system, &profile, |progress| way.break_down(progress.phase == Phase::Measuring)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_threshold_cannot_hold_any_more_is_given_up_unless_it_is_to_go_to_the_end() {
+    let hopeless = broken("hopeless", 120, false).await;
+    assert!(hopeless.seconds < 60.0, "it takes six seconds, and not two minutes: {}", hopeless.seconds);
+    assert_eq!(failed(&hopeless), ["error-rate<1%"], "{:?}", hopeless.thresholds);
+    let told = |note: &String| note.starts_with("given up after") && note.contains("error-rate<1%");
+    assert!(hopeless.notes.iter().any(told), "{:?}", hopeless.notes);
+    assert_eq!(exit(&hopeless), Exit::Findings);
+
+    let whole = broken("hopeless-whole", 7, true).await;
+    assert!((whole.seconds - 7.0).abs() < 0.5, "{}", whole.seconds);
+    assert!(!whole.notes.iter().any(told), "{:?}", whole.notes);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_target_that_refuses_the_tokens_is_told_from_one_that_is_not_there() {
     let target = target().await;

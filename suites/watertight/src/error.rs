@@ -12,7 +12,7 @@ use harness::run::RunError;
 use harness::stores::postgres::PostgresError;
 use harness::stores::{DynamoDbError, RemovalError};
 use reports::ReportError;
-use suites_load::{BaselineError, LoadError, ProfileError};
+use suites_load::{BaselineError, LoadError, ProfileError, ShardError};
 use url::Url;
 
 /// The harness could not do its job.
@@ -45,6 +45,9 @@ pub enum CommandError {
     /// What an earlier load run measured.
     #[error(transparent)]
     Baseline(#[from] BaselineError),
+    /// Shards of a load run.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// A store.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),

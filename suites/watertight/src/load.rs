@@ -8,7 +8,8 @@ use harness::record::LoadResult;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::verdict::Exit;
-use suites_load::{Baseline, LoadError, Phase, Profile, Progress};
+use suites_load::{Baseline, LoadError, Phase, Profile, Progress, Shard};
+use time::OffsetDateTime;
 
 use crate::error::CommandError;
 use crate::progress::{bar, finish};
@@ -21,6 +22,9 @@ pub struct Asked {
     pub duration: Option<Duration>,
     pub baseline: Option<PathBuf>,
     pub save_baseline: Option<PathBuf>,
+    pub to_the_end: bool,
+    pub shard: Option<Shard>,
+    pub start_at: Option<OffsetDateTime>,
 }
 
 impl Asked {
@@ -36,7 +40,8 @@ impl Asked {
             None => profile,
         };
         let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
-        Ok(Profile { baseline, ..profile })
+        let Asked { to_the_end, shard, start_at, .. } = *self;
+        Ok(Profile { baseline, to_the_end, shard, start_at, ..profile })
     }
 }
 
@@ -101,6 +106,7 @@ async fn drive(system: Arc<System>, profile: &Profile) -> Result<LoadResult, Com
 fn shown(progress: &Progress) -> String {
     match progress.phase {
         Phase::Provisioning => "making tenants".to_owned(),
+        Phase::Waiting => "waiting for the time to start".to_owned(),
         Phase::WarmUp => "warming up".to_owned(),
         Phase::Measuring => format!(
             "{:.0} of {:.0} s, p95 {:.1} ms, {} failures, {} leaks",

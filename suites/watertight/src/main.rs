@@ -7,6 +7,7 @@ mod demo;
 mod error;
 mod integration;
 mod load;
+mod merge;
 mod mutants;
 mod progress;
 mod rerun;
@@ -55,8 +56,9 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
         Command::Demo => demo::demo(target).await,
         Command::Integration { repeat } => integration::integration(target, repeat).await,
         Command::Security { only } => security::security(target, only.as_deref()).await,
-        Command::Load { profile, duration, baseline, save_baseline } => {
-            let asked = load::Asked { profile, duration, baseline, save_baseline };
+        Command::Load { profile, duration, baseline, save_baseline, to_the_end, shard, start_at } => {
+            let asked =
+                load::Asked { profile, duration, baseline, save_baseline, to_the_end, shard, start_at };
             load::load(target, &asked).await
         }
         Command::Mutants { full, idle, only } => {
@@ -68,7 +70,10 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
             mutants::mutants(target, extent, only.as_deref()).await
         }
         Command::Sweep => sweep::sweep(target).await,
-        Command::Report { run } => session::report(run.as_deref()),
+        Command::Report { merge, baseline, save_baseline, .. } if !merge.is_empty() => {
+            merge::merge(&merge, baseline.as_deref(), save_baseline.as_deref())
+        }
+        Command::Report { run, .. } => session::report(run.as_deref()),
         Command::Rerun { finding } => rerun::rerun(target, &finding).await,
         Command::CheckTarget => check_target::check_target(target).await,
         Command::Bench => bench::bench().await,

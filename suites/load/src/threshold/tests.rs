@@ -38,6 +38,7 @@ fn sample(due: Instant, finished: Instant) -> Sample<'static> {
         cause: None,
         limited: false,
         parts: vec![Some(Duration::from_micros(100))],
+        users: 1,
         under_way: 1,
     }
 }

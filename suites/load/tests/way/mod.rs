@@ -42,6 +42,7 @@ struct Inner {
     reads: AtomicU64,
     rows: AtomicU64,
     stalled: AtomicBool,
+    broken: AtomicBool,
     stall: tokio::sync::watch::Sender<Option<Instant>>,
     since: Instant,
     foreign: Canary,
@@ -70,6 +71,7 @@ impl Way {
             reads: AtomicU64::new(0),
             rows: AtomicU64::new(0),
             stalled: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             stall: tokio::sync::watch::channel(None).0,
             since: Instant::now(),
             foreign: Canary::fresh(),
@@ -86,6 +88,11 @@ impl Way {
         if !self.inner.stalled.swap(true, Ordering::Relaxed) {
             self.inner.stall.send_replace(Some(Instant::now() + self.inner.trouble.stall));
         }
+    }
+
+    /// Answers nothing as it should, or does again.
+    pub fn break_down(&self, broken: bool) {
+        self.inner.broken.store(broken, Ordering::Relaxed);
     }
 
     /// The system behind, reached this way, with tokens of another issuer if there is one.
@@ -114,7 +121,8 @@ async fn pass(State(way): State<Arc<Inner>>, request: Request) -> Response {
     }
     tokio::time::sleep_until(Instant::now() + trouble.slower).await;
     let reads = request.method() == Method::GET;
-    if reads && one_in(trouble.fails_one_in, way.reads.fetch_add(1, Ordering::Relaxed), 1) {
+    let broken = way.broken.load(Ordering::Relaxed);
+    if broken || reads && one_in(trouble.fails_one_in, way.reads.fetch_add(1, Ordering::Relaxed), 1) {
         return (StatusCode::INTERNAL_SERVER_ERROR, "out of order").into_response();
     }
     way.forward(request).await
