@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! merge(folder)       records/ + exchanges/  ->  RunReport
-//! render_all(folder)  RunReport              ->  run.json, index.html, summary.md, junit.xml
+//! render_all(folder)  RunReport              ->  run.json, index.html, summary.md, junit.xml, slack.json
 //! ```
 //!
 //! Nothing is decided here that a suite did not record, with three exceptions, all on the side of caution: a
@@ -21,6 +21,7 @@ mod page;
 mod read;
 mod report;
 mod run_json;
+mod slack;
 mod terminal;
 mod text;
 mod write;

@@ -120,6 +120,8 @@ fn moment(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 #[cfg(test)]
+mod deployed;
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 
