@@ -48,7 +48,7 @@ sweep: build ## remove whatever an interrupted run left behind  [TARGET=]
 report: build ## write the newest run's reports again
 	@$(WATERTIGHT) report
 
-bench: build ## speed of the harness and of the integration suite
+bench: build ## speed of the harness, the load generator and the integration suite
 	@$(WATERTIGHT) bench
 
 check-target: build ## is the target file understood, and does the target answer  [TARGET=]

@@ -98,8 +98,12 @@ pub enum Command {
     },
     /// Reads a target file, connects, and says what could be tested.
     CheckTarget,
-    /// Speed of the harness itself, and of the integration suite.
-    Bench,
+    /// Speed of the harness itself, of the load generator, and of the integration suite.
+    Bench {
+        /// Serves what the load generator is measured on, until its input is closed.
+        #[arg(long, hide = true)]
+        serve: bool,
+    },
 }
 
 /// A time as people write it.

@@ -76,6 +76,10 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
         Command::Report { run, .. } => session::report(run.as_deref()),
         Command::Rerun { finding } => rerun::rerun(target, &finding).await,
         Command::CheckTarget => check_target::check_target(target).await,
-        Command::Bench => bench::bench().await,
+        Command::Bench { serve: true } => {
+            bench::endpoint::serve().await?;
+            Ok(Exit::Pass)
+        }
+        Command::Bench { serve: false } => bench::bench().await,
     }
 }
