@@ -187,3 +187,22 @@ impl Scale {
         format!("{line}V{:.1}H{LEFT}Z", self.y(0.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use harness::record::Tick;
+
+    use super::users;
+
+    #[test]
+    fn users_are_drawn_where_somebody_counted_them() {
+        let tick = |second: u64, users: u64, under_way: u64| {
+            let (p50_ms, p95_ms, p99_ms) = (1.0, 2.0, 3.0);
+            Tick { second, requests: 1, failures: 0, users, under_way, p50_ms, p95_ms, p99_ms }
+        };
+        let svg = users(&[tick(0, 10, 1), tick(1, 50, 2), tick(2, 50, 1)]).unwrap();
+        assert!(svg.contains("c-line") && svg.contains("c-second"), "{svg}");
+        assert!(svg.contains(">50<"), "the highest is at the top: {svg}");
+        assert_eq!(users(&[tick(0, 0, 0), tick(1, 0, 0)]), None);
+    }
+}

@@ -93,7 +93,7 @@ mod tests {
         counts[4][2] = 1;
         let svg = heat(&Heat { bounds_ms: vec![1.0, 10.0], counts }).unwrap();
         assert_eq!(svg.matches("<rect").count(), 11);
-        assert!(svg.contains(">over 10 ms<"), "{svg}");
+        assert!(svg.contains(">over 10.0 ms<"), "{svg}");
         assert_eq!(heat(&Heat::default()), None);
     }
 }
