@@ -3,7 +3,9 @@
 #   make security TARGET=fixtures/targets/sit.toml    a deployment instead of the embedded targets
 #   make security TARGET=access                       one of the embedded targets
 #   make load PROFILE=peak DURATION=30s               another load profile, and another time than its own
+#   make security ACCEPTED=accepted.toml              findings that are known do not fail it
 #   make integration REPEAT=20                        so many times, in shuffled orders
+#   make security FULL=1                              also what takes long: oracles by time
 #   make mutants FULL=1                               every check against every weakness
 #
 # make turns every failure into its own exit code 2; a pipeline that tells findings (1) from trouble (2)
@@ -13,6 +15,7 @@ CARGO ?= cargo
 WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 
 target = $(if $(TARGET),--target '$(TARGET)')
+accepted = $(if $(ACCEPTED),--accepted '$(ACCEPTED)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
 duration = $(if $(DURATION),--duration '$(DURATION)')
 baseline = $(if $(BASELINE),--baseline '$(BASELINE)')$(if $(SAVE_BASELINE), --save-baseline '$(SAVE_BASELINE)')
@@ -30,11 +33,11 @@ help: ## list the targets
 build: ## build the command and the tests it runs
 	@$(CARGO) build --workspace --bins --test integration
 
-demo: build ## all suites against the embedded targets, and a report to look at
+demo: build ## all suites (of security a slice) against the embedded targets, and a report to look at
 	@$(WATERTIGHT) demo $(target)
 
-security: build ## the security suite  [TARGET=]
-	@$(WATERTIGHT) security $(target)
+security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET= ACCEPTED=]
+	@$(WATERTIGHT) security $(if $(FULL),--full) $(target) $(accepted)
 
 load: build ## a load run, judged by thresholds  [PROFILE= DURATION= BASELINE= SAVE_BASELINE= TARGET=]
 	@$(WATERTIGHT) load $(profile) $(duration) $(baseline) $(target)

@@ -21,7 +21,7 @@ use std::time::Duration;
 use reqwest::redirect;
 
 use crate::contract::{Conformance, Contract};
-use crate::exchange::{Class, Exchange};
+use crate::exchange::Exchange;
 use crate::leak::{Leak, LeakDetector};
 use crate::record::{Finding, Record, Severity};
 use crate::run::{Run, RunError};
@@ -34,8 +34,6 @@ pub use pending::{Pending, Received};
 
 /// The header that carries the run's id to the target's log.
 const REQUEST_ID: &str = "x-request-id";
-/// From sending to the last byte. A target that needs longer is taken for hanging.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// A body longer than this is cut off: nothing in the contract answers with more.
 const LONGEST_BODY: usize = 8 * 1024 * 1024;
 
@@ -87,6 +85,9 @@ pub enum CallError {
         /// Where it was found.
         exchange: Box<Exchange>,
     },
+    /// The target is gone, or hangs: whoever waits for every answer waits for hours.
+    #[error("not sent: the target left the last {0} requests unanswered, so nothing more is asked of it")]
+    Silent(u64),
     /// No response came.
     #[error("no answer to {what}: {source}")]
     Transport {
@@ -134,6 +135,8 @@ pub struct Connection {
     pub coverage: Arc<Coverage>,
     /// What answers are held against, if they are.
     pub conformance: Option<Arc<Conformance>>,
+    /// After so many requests in a row without an answer no more is sent, if that is so.
+    pub patience: Option<u64>,
     /// The HTTP client, see [`http_client`].
     pub http: reqwest::Client,
 }
@@ -159,7 +162,7 @@ pub fn http_client(target: &Target) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("watertight/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
-        .timeout(TIMEOUT);
+        .timeout(Duration::from_secs(target.limits.timeout_seconds));
     builder = match &target.proxy {
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.as_str())?),
         None => builder.no_proxy(),
@@ -297,9 +300,4 @@ impl Api {
         };
         self.inner.connection.run.record(&self.inner.suite, &Record::Finding(finding))
     }
-}
-
-/// Whether a class of request is hostile, and so needs the target's consent.
-fn is_hostile(class: Class) -> bool {
-    matches!(class, Class::Matrix | Class::Hop | Class::Token)
 }

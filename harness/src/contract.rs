@@ -4,6 +4,7 @@
 
 mod conformance;
 mod openapi;
+mod schema;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub use conformance::{Conformance, Nonconformity};
 pub use openapi::ContractError;
+pub use schema::Schemas;
 pub use slot::{Place, Slot, SlotKind};
 
 /// What an operation does to what it names.
@@ -112,6 +114,12 @@ pub struct Operation {
     pub body: Option<Value>,
     /// The statuses the document promises.
     pub statuses: BTreeSet<u16>,
+    /// The members its body may have.
+    pub asked: Schemas,
+    /// The members its answer may have.
+    pub answered: Schemas,
+    /// The parameters its query may have.
+    pub query: Schemas,
 }
 
 impl Operation {

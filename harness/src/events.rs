@@ -10,6 +10,7 @@
 //! # }
 //! ```
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_lambda_events::apigw::{
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::identity::{KeyError, Principal};
+use crate::identity::{Credential, KeyError, Principal};
 use crate::system::{System, innermost};
 use crate::target::Capability;
 
@@ -154,10 +155,17 @@ impl AuthorizerRequest {
 
     /// With a principal's credential, if they have one.
     pub fn as_(self, principal: &Principal) -> Result<AuthorizerRequest, KeyError> {
-        Ok(match principal.credential.header()? {
-            Some(header) => self.header(AUTHORIZATION.as_str(), header.reveal()),
-            None => self,
-        })
+        self.credential(&principal.credential)
+    }
+
+    /// With a credential, wherever it stands.
+    pub fn credential(mut self, credential: &Credential) -> Result<AuthorizerRequest, KeyError> {
+        if let Credential::Query(name, token) = credential {
+            let parameters = [((*name).to_owned(), token.reveal().to_owned())];
+            self.0.query_string_parameters = HashMap::from(parameters).into();
+        }
+        let headers = credential.headers()?;
+        Ok(headers.iter().fold(self, |event, header| event.header(AUTHORIZATION.as_str(), header.reveal())))
     }
 
     /// With a name of the path.

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// Bodies are kept up to this many bytes; a longer one is cut and says so.
 pub const BODY_LIMIT: usize = 16 * 1024;
+/// Headers of a request are kept up to this many bytes.
+pub(crate) const HEADER_LIMIT: usize = 1024;
 
 /// A recorded request and response. Nothing secret is in it: it is redacted before it is built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +60,34 @@ pub enum Class {
     Hop,
     /// A forged, broken or missing token.
     Token,
+    /// What is on record of a request, and what must not be.
+    Audit,
+    /// A right that was taken away, is held elsewhere, or was somebody else's a moment ago.
+    Standing,
+    /// An invitation that is not the caller's, or not good any more.
+    Invitation,
+    /// A feature that the plan does not have.
+    Feature,
+    /// The same request many times at once.
+    Race,
+    /// A token while the issuer's keys change, fail or lie.
+    Jwks,
+    /// What is foreign against what is absent: the answers must not differ.
+    Oracle,
+    /// A list's cursor forged, edited, or used where it was not given out.
+    Cursor,
+    /// Members of a body that are not the caller's to write, and members of an answer that are nobody's to read.
+    Property,
+    /// The operation by another way: other verbs, other paths, headers that say what the request is.
+    Function,
+    /// More than there should be room for: pages, bodies, nesting, headers, tries.
+    Limit,
+    /// Media types, origins and headers that browsers go by, and errors that tell of internals.
+    Content,
+    /// Names and texts that mean something to a store or an interpreter.
+    Injection,
+    /// What one tenant reads while another writes.
+    Interference,
     /// Removing what the run made.
     Cleanup,
 }
@@ -71,8 +101,32 @@ impl Class {
             Class::Matrix => "matrix",
             Class::Hop => "hop",
             Class::Token => "token",
+            Class::Audit => "audit",
+            Class::Standing => "standing",
+            Class::Invitation => "invitation",
+            Class::Feature => "feature",
+            Class::Race => "race",
+            Class::Jwks => "jwks",
+            Class::Oracle => "oracle",
+            Class::Cursor => "cursor",
+            Class::Property => "property",
+            Class::Function => "function",
+            Class::Limit => "limit",
+            Class::Content => "content",
+            Class::Injection => "injection",
+            Class::Interference => "interference",
             Class::Cleanup => "cleanup",
         }
+    }
+
+    /// The class of a name.
+    pub fn of_word(word: &str) -> Option<Class> {
+        serde_json::from_value(Value::from(word)).ok()
+    }
+
+    /// Whether such a request is an attack: it needs the target's consent, and coverage counts it.
+    pub fn is_attack(self) -> bool {
+        !matches!(self, Class::Use | Class::Control | Class::Cleanup)
     }
 }
 
@@ -90,8 +144,11 @@ pub fn is_secret_header(name: &str) -> bool {
 
 /// What stands in a record for a secret: its length, so that a truncated token is still told from a whole.
 pub fn redacted(secret: &str) -> String {
-    format!("[redacted, {} bytes]", secret.len())
+    format!("{REDACTED}{}{REDACTED_END}", secret.len())
 }
+
+const REDACTED: &str = "[redacted, ";
+const REDACTED_END: &str = " bytes]";
 
 /// Takes the secrets out of a body: the named members of JSON, and every string in `secrets` anywhere.
 pub fn redact_body(body: &str, secrets: &[String]) -> String {
@@ -102,7 +159,7 @@ pub fn redact_body(body: &str, secrets: &[String]) -> String {
         }
         Err(_) => body.to_owned(),
     };
-    cut(redact_text(&text, secrets))
+    cut(redact_text(&text, secrets), BODY_LIMIT)
 }
 
 /// Replaces every occurrence of every secret in a text.
@@ -133,24 +190,25 @@ fn redact_value(value: &mut Value) {
     }
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > BODY_LIMIT {
+/// A text of at most so many bytes; what was cut off is told.
+pub(crate) fn cut(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
         let whole = text.len();
-        let end = (0..=BODY_LIMIT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        let end = (0..=limit).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);
         text.push_str(&format!("... [cut, {whole} bytes in all]"));
     }
     text
 }
 
-/// The request as a curl command line; each credential is a shell variable of the header's name
-/// (`$AUTHORIZATION`), to be set to the header's whole value.
+/// The request as a curl command line. What was redacted is a shell variable: a credential has its header's name
+/// (`$AUTHORIZATION`) and is to be set to the header's whole value, anything else is `$SECRET`.
 pub fn curl(exchange: &Exchange) -> String {
     let mut line = format!("curl -i -X {} {}", exchange.method, quote(&exchange.url));
     for (name, value) in &exchange.request_headers {
-        if is_secret_header(name) {
+        if is_secret_header(name) || value.starts_with(REDACTED) {
             // What was redacted is described, not sent: a forged token would pass for a rightful one here.
-            line.push_str(&format!(" \\\n  -H \"{name}: ${}\"", shell_variable(name)));
+            line.push_str(&format!(" \\\n  -H {}\"${}\"", quote(&format!("{name}: ")), shell_variable(name)));
         } else if !matches!(name.as_str(), "content-length" | "host" | "accept-encoding") {
             line.push_str(&format!(" \\\n  -H {}", quote(&format!("{name}: {value}"))));
         }
@@ -163,17 +221,33 @@ pub fn curl(exchange: &Exchange) -> String {
 
 /// `authorization` becomes `AUTHORIZATION`: the reader sets it to the whole header value.
 fn shell_variable(header: &str) -> String {
-    header.to_ascii_uppercase().replace('-', "_")
+    header.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }
 
-/// Single quotes for a POSIX shell: the target controls parts of what is quoted here.
+/// Single quotes for a POSIX shell, with `$SECRET` outside of them in the place of what was redacted: the target
+/// controls parts of what is quoted here.
 fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    let mut pieces = text.split(REDACTED);
+    let mut quoted = escaped(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        match piece.split_once(REDACTED_END) {
+            Some((length, rest)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
+                quoted.push_str(r#"'"$SECRET"'"#);
+                quoted.push_str(&escaped(rest));
+            }
+            _ => quoted.extend([REDACTED, &escaped(piece)]),
+        }
+    }
+    format!("'{quoted}'")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\'', r"'\''")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BODY_LIMIT, quote, redact_body};
+    use super::{BODY_LIMIT, quote, redact_body, redacted};
 
     #[test]
     fn named_members_are_redacted_at_any_depth() {
@@ -197,5 +271,12 @@ mod tests {
     #[test]
     fn what_the_target_sends_cannot_leave_the_quotes() {
         assert_eq!(quote("a'; rm -rf /;'"), r"'a'\''; rm -rf /;'\'''");
+        assert_eq!(quote("[redacted, '$(x)' bytes]"), r"'[redacted, '\''$(x)'\'' bytes]'");
+    }
+
+    #[test]
+    fn what_was_redacted_is_a_variable_to_be_set() {
+        let path = format!("/invitations/{}/accept", redacted("abc"));
+        assert_eq!(quote(&path), r#"'/invitations/'"$SECRET"'/accept'"#);
     }
 }

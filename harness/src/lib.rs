@@ -4,9 +4,11 @@
 //! sent, and lets no response with another tenant's data pass. See ARCHITECTURE.md for the whole house.
 #![warn(missing_docs)]
 
+pub mod accepted;
 pub mod client;
 pub mod contract;
 pub mod data;
+pub mod double;
 pub mod events;
 pub mod exchange;
 pub mod host;

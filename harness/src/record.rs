@@ -3,13 +3,15 @@
 //! Suites only append. `reports` reads the lines back and derives everything else, so a run that was
 //! killed half way still has a report: a [`Record::Started`] without its [`Record::Ended`] is an error.
 
-use std::collections::BTreeMap;
+mod load;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 use crate::exchange::{Class, Exchange};
 use crate::verdict::Verdict;
+
+pub use load::{Arrivals, Endpoint, Fairness, Heat, Latency, LoadResult, Share, TenantLoad, Threshold, Tick};
 
 /// One line of `records/<suite>-<pid>.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,12 +19,20 @@ use crate::verdict::Verdict;
 pub enum Record {
     /// A suite began in this process. A suite may run in several processes; they are added up.
     Suite(SuiteStarted),
+    /// Only a part of a suite is run.
+    Part(Part),
     /// A test began.
     Started(Started),
     /// A test ended.
     Ended(Ended),
+    /// What a check is about, in the words of the field.
+    Subject(Subject),
     /// A hole, with the evidence.
     Finding(Finding),
+    /// A hole that is known, and that somebody answers for until a day.
+    Accepted(Accepted),
+    /// Something measured many times.
+    Measured(Measured),
     /// Requests actually sent for one (operation, principal, class).
     Coverage(Cell),
     /// One cell of the authorization matrix.
@@ -57,6 +67,17 @@ pub struct SuiteStarted {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+}
+
+/// Only a part of a suite is run: what passes says nothing of the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The suite's name.
+    pub suite: String,
+    /// The target's name.
+    pub target: String,
+    /// Which part: a pattern of paths.
+    pub what: String,
 }
 
 /// A suite's process ended.
@@ -112,6 +133,26 @@ pub struct Step {
     /// `fail` or `error` for the step the test ended in, `pass` for those before, `skip` for a check of the
     /// store on a target without one.
     pub verdict: Verdict,
+}
+
+/// What a check is about: what it attacks, and what it is known as. Recorded for every check, whatever comes of it, so
+/// that a report can say which requirement was tried on what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The suite's name.
+    pub suite: String,
+    /// The target's name.
+    pub target: String,
+    /// The check's path, as in [`Started`].
+    pub test: String,
+    /// The operation attacked.
+    pub operation: String,
+    /// Common Weakness Enumeration, the number alone: 639.
+    pub cwe: u32,
+    /// OWASP API Security Top 10 2023, `API1`.
+    pub owasp: String,
+    /// OWASP ASVS 5.0 requirements, `8.2.2`.
+    pub asvs: Vec<String>,
 }
 
 /// How bad a finding is. The words of the CVSS qualitative scale.
@@ -173,6 +214,90 @@ pub struct Finding {
     pub exchanges: Vec<Exchange>,
 }
 
+impl Finding {
+    /// The id of what a check finds on a target: the same in every run.
+    pub fn id_of(target: &str, check: &str) -> String {
+        format!("{target}.{}", check.replace('/', "."))
+    }
+}
+
+time::serde::format_description!(day, Date, "[year]-[month]-[day]");
+
+/// A finding that is known, and that somebody answers for until a day. See `accepted`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The target's name.
+    pub target: String,
+    /// The finding's id.
+    pub finding: String,
+    /// Why it may stay.
+    pub reason: String,
+    /// Who says so.
+    pub by: String,
+    /// The last day on which it counts as accepted.
+    #[serde(with = "day")]
+    pub until: Date,
+    /// The file it stands in, as it was named.
+    pub file: String,
+    /// Every check of the suite was to be run: what no check finds is no more.
+    pub whole: bool,
+}
+
+/// Something measured many times, as a distribution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The suite's name.
+    pub suite: String,
+    /// The target's name.
+    pub target: String,
+    /// What was measured, for a reader who was not there: `until a removed role is refused`. Unique within its suite
+    /// and target.
+    pub name: String,
+    /// The unit of the values: `ms`.
+    pub unit: String,
+    /// How often it was measured.
+    pub count: usize,
+    /// The smallest value.
+    pub min: f64,
+    /// The value that half of them do not exceed.
+    pub median: f64,
+    /// The value that 95 of 100 do not exceed.
+    pub p95: f64,
+    /// The greatest value.
+    pub max: f64,
+    /// What must not be exceeded, where something is promised. A check of its own judges it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
+}
+
+impl Measured {
+    /// The distribution of some values (nearest rank); nothing of no values, and of what is no number.
+    pub fn of(suite: &str, target: &str, name: &str, unit: &str, values: &[f64]) -> Option<Measured> {
+        let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let count = sorted.len();
+        let rank = |percent: usize| sorted.get((count * percent).div_ceil(100).saturating_sub(1)).copied();
+        Some(Measured {
+            suite: suite.to_owned(),
+            target: target.to_owned(),
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            count,
+            min: sorted.first().copied()?,
+            median: rank(50)?,
+            p95: rank(95)?,
+            max: sorted.last().copied()?,
+            bound: None,
+        })
+    }
+
+    /// The same with what must not be exceeded.
+    #[must_use]
+    pub fn within(self, bound: f64) -> Measured {
+        Measured { bound: Some(bound), ..self }
+    }
+}
+
 /// Requests sent, by what they were for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
@@ -220,187 +345,6 @@ pub struct MatrixCell {
     pub status: u16,
 }
 
-/// The result of one load run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LoadResult {
-    /// The target's name.
-    pub target: String,
-    /// The profile's name.
-    pub profile: String,
-    /// The scenarios that ran.
-    pub scenarios: Vec<String>,
-    /// What is special about this run of the profile: that it was shortened, what bounded it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-    /// Concurrent users at the plateau; those that arrivals were dealt to, in the open model.
-    pub users: usize,
-    /// Measured time, warm-up not counted, seconds.
-    pub seconds: f64,
-    /// Requests sent in that time.
-    pub requests: u64,
-    /// Requests that failed.
-    pub failures: u64,
-    /// Responses that carried another tenant's canary or id.
-    pub leaks: u64,
-    /// Percentiles over all requests, milliseconds.
-    pub latency: Latency,
-    /// What the target says that parts of it took (`Server-Timing`), those that a rule is about.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub shares: Vec<Share>,
-    /// What was to be sent and what was, in the open model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arrivals: Option<Arrivals>,
-    /// What tenants felt of one that asked for more than its quota, where there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fairness: Option<Fairness>,
-    /// By request name.
-    pub endpoints: Vec<Endpoint>,
-    /// By tenant.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tenants: Vec<TenantLoad>,
-    /// By second since the start.
-    pub series: Vec<Tick>,
-    /// By second and latency.
-    #[serde(default)]
-    pub heat: Heat,
-    /// The rules and what was observed.
-    pub thresholds: Vec<Threshold>,
-}
-
-/// Percentiles, milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// Median.
-    pub p50_ms: f64,
-    /// 95th percentile.
-    pub p95_ms: f64,
-    /// 99th percentile.
-    pub p99_ms: f64,
-    /// Maximum.
-    pub max_ms: f64,
-}
-
-/// One request name of a load run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Endpoint {
-    /// `GET team-list`.
-    pub name: String,
-    /// Requests sent.
-    pub requests: u64,
-    /// Requests that failed.
-    pub failures: u64,
-    /// Percentiles.
-    pub latency: Latency,
-    /// Why requests failed, and how often.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub causes: BTreeMap<String, u64>,
-}
-
-/// What a part of the target took.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Share {
-    /// Its name in `Server-Timing`.
-    pub part: String,
-    /// Percentiles.
-    pub latency: Latency,
-}
-
-/// Requests that arrived at a rate, whatever their answers took.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Arrivals {
-    /// Requests that were to be sent, a second.
-    pub offered_rps: f64,
-    /// Requests that were answered before the end, a second.
-    pub achieved_rps: f64,
-    /// Requests that were not sent, because too many were under way.
-    pub dropped: u64,
-    /// How much later than due requests were sent: 99th percentile, milliseconds.
-    pub late_p99_ms: f64,
-    /// Processor time of the generator by wall time: how many cores it took. `None` where it cannot be told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generator_cores: Option<f64>,
-    /// It was the generator that could not follow, and not the target.
-    pub generator_bound: bool,
-}
-
-/// What the other tenants felt of an aggressor, which asked for more than its quota.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fairness {
-    /// 99th percentile of the others alone, milliseconds.
-    pub alone_p99_ms: f64,
-    /// The same beside the aggressor.
-    pub beside_p99_ms: f64,
-    /// By how much it rose, percent.
-    pub degradation_percent: f64,
-    /// Seconds from the aggressor's end until it was as before; `None` if it did not become so.
-    pub recovery_seconds: Option<f64>,
-    /// Jain's index of what each tenant got by its fair share: 1 is fair, one part in as many as tenants is the least.
-    pub jain: f64,
-    /// Answers to the others that they should come less often (429).
-    pub others_limited: u64,
-    /// Such answers to the aggressor.
-    pub aggressor_limited: u64,
-}
-
-/// One tenant of a load run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TenantLoad {
-    /// Its organisation.
-    pub tenant: String,
-    /// Requests its users sent.
-    pub requests: u64,
-    /// Requests that failed.
-    pub failures: u64,
-    /// Requests that were told to come less often (429).
-    pub limited: u64,
-    /// Percentiles.
-    pub latency: Latency,
-}
-
-/// How many answers of each second took how long.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Heat {
-    /// The upper bounds of the bands, milliseconds; one more band is above the last.
-    pub bounds_ms: Vec<f64>,
-    /// By second, by band.
-    pub counts: Vec<Vec<u64>>,
-}
-
-/// One second of a load run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tick {
-    /// Seconds since the start.
-    pub second: u64,
-    /// Requests finished in that second.
-    pub requests: u64,
-    /// Failures among them.
-    pub failures: u64,
-    /// The most users at once: those who had started, or those waiting for an answer where requests arrive.
-    #[serde(default)]
-    pub users: u64,
-    /// The most requests under way at once.
-    #[serde(default)]
-    pub under_way: u64,
-    /// Median of that second, milliseconds; 0 without requests.
-    pub p50_ms: f64,
-    /// 95th percentile of that second, milliseconds; 0 without requests.
-    pub p95_ms: f64,
-    /// 99th percentile of that second, milliseconds; 0 without requests.
-    #[serde(default)]
-    pub p99_ms: f64,
-}
-
-/// A rule over a load run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// The rule as it was written: `p95<500ms`.
-    pub rule: String,
-    /// What was observed, with its unit; `no samples` when nothing was measured, which fails.
-    pub observed: String,
-    /// Whether the rule holds.
-    pub pass: bool,
-}
-
 /// What the suites made of one seeded weakness.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WeaknessResult {
@@ -432,4 +376,22 @@ pub struct Absent {
     pub target: String,
     /// What it lacks, and how to get it.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Measured;
+
+    #[test]
+    fn a_distribution_is_made_of_values_that_were_measured() {
+        let values: Vec<f64> = (1..=20).rev().map(f64::from).collect();
+        let measured = Measured::of("security", "access", "until it bites", "ms", &values).unwrap();
+        let known = Measured { bound: Some(50.0), ..measured.clone() };
+        assert_eq!(
+            format!("{:?}", [measured.min, measured.median, measured.p95, measured.max]),
+            "[1.0, 10.0, 19.0, 20.0]"
+        );
+        assert_eq!((measured.count, measured.within(50.0)), (20, known));
+        assert_eq!(Measured::of("security", "access", "never", "ms", &[f64::NAN]), None);
+    }
 }

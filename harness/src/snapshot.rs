@@ -133,6 +133,23 @@ impl Snapshot {
         Ok(Snapshot { things })
     }
 
+    /// The sum of all counts (members whose names end so), by name: what is counted twice shows here.
+    pub fn counts(&self) -> BTreeMap<String, i64> {
+        let mut counts = BTreeMap::new();
+        for (name, value) in self.things.values().filter_map(Value::as_object).flatten() {
+            if let (true, Some(count)) = (name.to_ascii_lowercase().ends_with("count"), value.as_i64()) {
+                *counts.entry(name.clone()).or_insert(0) += count;
+            }
+        }
+        counts
+    }
+
+    /// What holds a text, if anything does.
+    pub fn holds(&self, text: &str) -> Option<&str> {
+        let found = self.things.iter().find(|(_, thing)| thing.to_string().contains(text));
+        found.map(|(name, _)| name.as_str())
+    }
+
     /// What is different in `later`.
     pub fn changes(&self, later: &Snapshot) -> Vec<Change> {
         let mut changes = Vec::new();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use time::OffsetDateTime;
 
 use crate::leftovers::Before;
-use crate::record::{Ended, Record, Started, Step, SuiteEnded, SuiteStarted};
+use crate::record::{Ended, Part, Record, Started, Step, SuiteEnded, SuiteStarted};
 use crate::run::{Run, RunError};
 use crate::system::System;
 use crate::verdict::Verdict;
@@ -141,6 +141,12 @@ impl Suite {
     /// Appends a record.
     pub fn record(&self, record: &Record) -> Result<(), RunError> {
         self.run.record(&self.name, record)
+    }
+
+    /// The record that only a part of the suite is run.
+    pub fn part(&self, what: &str) -> Record {
+        let (suite, target) = (self.name.clone(), self.target().to_owned());
+        Record::Part(Part { suite, target, what: what.to_owned() })
     }
 
     /// A test begins.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::client::{Api, ClientError, Connection, Coverage, http_client};
 use crate::contract::{Conformance, Contract, ContractError, Effect, Operation};
+use crate::double::Doubles;
 use crate::identity::{Issuer, JwksServer, KeyError, Keys, Principal};
 use crate::leak::{Entitlement, LeakDetector};
 use crate::run::{Run, SharedError};
@@ -18,6 +19,8 @@ use crate::wait::{self, TimedOut};
 
 /// Between two attempts to sign in.
 const SIGN_IN_PAUSE: Duration = Duration::from_secs(1);
+/// Twice as many as are under way at once, so that those that began together do not count as a row.
+const PATIENCE: u64 = 16;
 /// Longer than access-service leaves between two looks at the issuer's keys.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(15);
 
@@ -114,13 +117,14 @@ impl StandIns {
     ) -> Result<StandIns, SystemError> {
         let listen_error = |what, address| move |source| SystemError::Listen { what, address, source };
         let (issuer, jwks) = match identity {
-            Some(Identity::Mint { issuer, style, client_id, listen, .. }) => {
+            Some(Identity::Mint { issuer, style, client_id, listen, leeway, .. }) => {
                 let keys = Arc::new(Keys::of_run(run)?);
-                let jwks = JwksServer::start(*listen, keys.jwks())
+                let jwks = JwksServer::start(*listen, keys.jwks(), &keys.stranger)
                     .await
                     .map_err(listen_error("JWKS server", *listen))?;
                 let url = issuer.clone().unwrap_or_else(|| jwks.base());
-                (Some(Issuer { url, style: *style, client_id: client_id.clone(), keys }), Some(jwks))
+                let (client_id, lure) = (client_id.clone(), jwks.lure());
+                (Some(Issuer { url, style: *style, client_id, leeway: *leeway, lure, keys }), Some(jwks))
             }
             None => (None, None),
         };
@@ -166,6 +170,8 @@ pub struct System {
     pub leaks: LeakDetector,
     /// What all clients of it sent.
     pub coverage: Arc<Coverage>,
+    /// Who starts another like it; nobody where the target is not ours to start.
+    pub doubles: Option<Box<dyn Doubles>>,
     /// The connections all clients of it share.
     pub(crate) http: reqwest::Client,
     /// Made once: everyone who provisions shares its token.
@@ -198,6 +204,7 @@ impl System {
             store,
             leaks: LeakDetector::default(),
             coverage: Arc::default(),
+            doubles: None,
             platform_admin,
             http,
         })
@@ -214,6 +221,11 @@ impl System {
         Api::new(suite, Connection { conformance, ..self.connection() })
     }
 
+    /// A client that records for a suite, takes answers as they come, and gives up on a target that gives none.
+    pub fn impatient_api(&self, suite: &str) -> Api {
+        Api::new(suite, Connection { patience: Some(PATIENCE), ..self.connection() })
+    }
+
     fn connection(&self) -> Connection {
         Connection {
             run: self.run,
@@ -222,6 +234,7 @@ impl System {
             leaks: self.leaks.clone(),
             coverage: self.coverage.clone(),
             conformance: None,
+            patience: None,
             http: self.http.clone(),
         }
     }

@@ -24,6 +24,8 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::record::Accepted;
+
 pub use file::TargetError;
 pub use secret::Secret;
 
@@ -89,11 +91,22 @@ impl Default for Denials {
 }
 
 /// How much the harness may ask of a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Requests one process may send in all; the next one is refused before it is sent.
     pub max_requests: Option<u64>,
+    /// How long a right may outlive its end; without it, it is gone with the next request.
+    pub revocation_seconds: Option<u64>,
+    /// From sending to the last byte. A target that needs longer is taken for hanging.
+    pub timeout_seconds: u64,
+}
+
+impl Default for Limits {
+    /// No bound on requests; nothing in the contract takes half a minute.
+    fn default() -> Self {
+        Limits { max_requests: None, revocation_seconds: None, timeout_seconds: 30 }
+    }
 }
 
 /// Whose tokens the minted ones look like.
@@ -130,7 +143,15 @@ pub enum Identity {
         listen: SocketAddr,
         /// `sub` of the user the target knows as platform administrator.
         platform_admin: String,
+        /// Seconds that the target believes tokens past their time, for clocks that differ.
+        #[serde(default = "default_leeway")]
+        leeway: u64,
     },
+}
+
+/// What the reference systems leave, as many libraries do.
+pub fn default_leeway() -> u64 {
+    5
 }
 
 /// The store behind the target, for stored-state checks.
@@ -264,6 +285,8 @@ pub struct Target {
     pub limits: Limits,
     /// Hosts, not loopback, that may be attacked.
     pub consent: BTreeSet<String>,
+    /// Findings that are known, and that somebody answers for.
+    pub accepted: Vec<Accepted>,
     /// Headers sent with every request.
     pub headers: BTreeMap<String, Secret>,
     /// PEM file of a certificate authority to trust besides the system's.
@@ -302,6 +325,7 @@ impl Target {
             tenants: Vec::new(),
             limits: Limits::default(),
             consent: BTreeSet::new(),
+            accepted: Vec::new(),
             headers: BTreeMap::new(),
             ca: None,
             proxy: None,

@@ -73,6 +73,7 @@ impl From<CallError> for Stop {
             CallError::ReadOnly { .. } | CallError::NoConsent { .. } => Verdict::Skip,
             CallError::Unfilled { .. }
             | CallError::Budget(_)
+            | CallError::Silent(_)
             | CallError::Transport { .. }
             | CallError::Key(_)
             | CallError::Run(_) => Verdict::Error,

@@ -211,8 +211,8 @@ fn a_cluster_of_ones_own_keeps_what_was_committed_when_it_is_killed() {
 #[test]
 fn a_run_has_one_server_and_its_reaper_ends_it_after_the_last_user() {
     with_postgres(async |run| {
-        let server = Server::of_run(run).await?;
-        let again = Server::of_run(run).await?;
+        let server = Server::made_for(run).await?;
+        let again = Server::made_for(run).await?;
         assert_eq!(server.why, again.why);
         let folder = folder_of(run);
         assert_eq!(servers_of(&folder), 1, "one server for a run");
@@ -222,7 +222,7 @@ fn a_run_has_one_server_and_its_reaper_ends_it_after_the_last_user() {
         let closed = Database::connect(&described(lent.admin_url())).unwrap().everything().await;
         assert!(closed.is_err(), "the server went with it");
         // Whoever comes later gets a new one.
-        Server::of_run(run).await?.lend().await?;
+        Server::made_for(run).await?.lend().await?;
         assert_ne!(folder_of(run), folder);
         let folder = folder_of(run);
         leave(&folder);
@@ -234,7 +234,7 @@ fn a_run_has_one_server_and_its_reaper_ends_it_after_the_last_user() {
 #[test]
 fn a_server_whose_reaper_was_killed_too_is_swept_by_the_record() {
     with_postgres(async |run| {
-        let server = Server::of_run(run).await?;
+        let server = Server::made_for(run).await?;
         let lent = server.lend().await?;
         let folder = folder_of(run);
         assert_eq!(sweep(run.folder())?, [""; 0], "it is in use");

@@ -35,6 +35,11 @@ pub(crate) fn sentences(report: &RunReport) -> Vec<String> {
             title.trim_end_matches('.')
         ));
     }
+    let accepted = report.accepted_findings();
+    if accepted > 0 {
+        let they = if accepted == 1 { "is accepted and does" } else { "are accepted and do" };
+        parts.push(format!("{} {they} not fail the run.", plural(accepted, "known finding")));
+    }
     if report.leaks() > 0 {
         let leaks = usize::try_from(report.leaks()).unwrap_or(usize::MAX);
         parts.push(format!("{} under load carried another tenant's data.", plural(leaks, "response")));
@@ -67,6 +72,9 @@ pub(crate) fn sentences(report: &RunReport) -> Vec<String> {
     for absent in &report.absent {
         let (target, reason) = (line(&absent.target), line(&absent.reason));
         parts.push(format!("{target} was skipped: {}.", reason.trim_end_matches('.')));
+    }
+    if report.suites.iter().any(|suite| suite.part.is_some()) {
+        parts.push("Only a part of the suite was asked for.".to_owned());
     }
     if report.partial {
         parts.push("A process did not reach its end, so the run is incomplete.".to_owned());

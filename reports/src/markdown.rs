@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 use harness::record::Severity;
 use harness::verdict::Exit;
 
+use crate::checklist::{Standing, checklists};
 use crate::conclusion::{headline, reproduce, sentence, shell_word};
+use crate::knowledge::remedy;
 use crate::report::RunReport;
 use crate::run_json::weaknesses_by_target;
+use crate::scope::scopes;
 use crate::text::{duration, line, plural, short, word};
 
 /// Longer lists are cut, and say so: a job page has a limit, and a reader too.
@@ -37,8 +40,12 @@ pub fn summary(report: &RunReport) -> String {
         report.targets.iter().map(|target| escaped(target)).collect::<Vec<_>>().join(", "),
     );
     suites(&mut out, report);
+    scope(&mut out, report);
     findings(&mut out, report);
+    accepted(&mut out, report);
     failures(&mut out, report);
+    checklist(&mut out, report);
+    measured(&mut out, report);
     thresholds(&mut out, report);
     weaknesses(&mut out, report);
     let _ = writeln!(out, "To replay: {}", code(&reproduce(report)));
@@ -70,6 +77,159 @@ fn suites(out: &mut String, report: &RunReport) {
     out.push('\n');
 }
 
+/// Operations, principals and classes, as they were sent.
+fn scope(out: &mut String, report: &RunReport) {
+    let scopes = scopes(report);
+    if scopes.is_empty() {
+        return;
+    }
+    out.push_str("## What was attacked\n\n");
+    out.push_str(
+        "| target | class | operations | principals | distinct | requests | pass | fail | error | skip |\n",
+    );
+    out.push_str("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+    for scope in &scopes {
+        let target = escaped(&scope.target);
+        for class in &scope.classes {
+            let counts = class.counts;
+            let _ = writeln!(
+                out,
+                "| {target} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                escaped(&class.class),
+                class.operations,
+                class.principals,
+                class.cells,
+                class.requests,
+                counts.pass,
+                counts.fail,
+                counts.error,
+                counts.skip + counts.disabled,
+            );
+        }
+        let uncovered = match scope.uncovered {
+            0 => "nothing uncovered".to_owned(),
+            some => format!("**{some} uncovered**"),
+        };
+        let _ = writeln!(
+            out,
+            "| {target} | all, {uncovered} | {} of {} | {} | {} | {} | | | | |",
+            scope.attacked,
+            scope.operations,
+            scope.principals.len(),
+            scope.cells,
+            scope.requests,
+        );
+    }
+    out.push('\n');
+    if report.uncovered.is_empty() {
+        return;
+    }
+    out.push_str("| not covered | target | principal | class |\n|---|---|---|---|\n");
+    for gap in report.uncovered.iter().take(ROWS) {
+        let (operation, target) = (escaped(&gap.operation), escaped(&gap.target));
+        let _ = writeln!(
+            out,
+            "| {operation} | {target} | {} | {} |",
+            escaped(&gap.principal),
+            gap.class.as_str()
+        );
+    }
+    rest(out, report.uncovered.len());
+}
+
+/// The findings that were known.
+fn accepted(out: &mut String, report: &RunReport) {
+    if report.accepted.is_empty() {
+        return;
+    }
+    out.push_str(
+        "## Accepted findings\n\n| finding | standing | why | by | until |\n|---|---|---|---|---|\n",
+    );
+    for accepted in report.accepted.iter().take(ROWS) {
+        let entry = &accepted.entry;
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} |",
+            code(&entry.finding),
+            accepted.standing.as_str(),
+            escaped(&entry.reason),
+            escaped(&entry.by),
+            entry.until,
+        );
+    }
+    rest(out, report.accepted.len());
+}
+
+/// What was tried of the standards; what was not is counted.
+fn checklist(out: &mut String, report: &RunReport) {
+    for list in checklists(report) {
+        let _ = writeln!(out, "## Checklist: {}\n", escaped(&list.target));
+        out.push_str("| requirement | verdict | tried by | operations |\n|---|---|---|--:|\n");
+        let mut untried = 0;
+        for sheet in &list.sheets {
+            for answer in &sheet.answers {
+                if answer.standing == Standing::NotTried && answer.classes.is_empty() {
+                    untried += 1;
+                    continue;
+                }
+                let verdict = match answer.standing {
+                    Standing::NotMet => "**not met**".to_owned(),
+                    other => other.as_str().to_owned(),
+                };
+                let note = match answer.note.as_str() {
+                    "" => String::new(),
+                    note => format!(" ({})", escaped(note)),
+                };
+                let classes: Vec<_> = answer.classes.keys().map(String::as_str).collect();
+                let _ = writeln!(
+                    out,
+                    "| {} {} | {verdict}{note} | {} | {} of {} |",
+                    escaped(&answer.id),
+                    escaped(&answer.text),
+                    escaped(&classes.join(", ")),
+                    answer.operations.len(),
+                    list.operations,
+                );
+            }
+        }
+        let standards: Vec<_> = list.sheets.iter().map(|sheet| sheet.standard).collect();
+        let _ = writeln!(
+            out,
+            "\nOf {}, {} no check names: not tried.\n",
+            standards.join(" and "),
+            plural(untried, "requirement")
+        );
+    }
+}
+
+/// The distributions.
+fn measured(out: &mut String, report: &RunReport) {
+    if report.measured.is_empty() {
+        return;
+    }
+    out.push_str(
+        "## Measured\n\n| what | target | samples | least | median | 95 of 100 | most | allowed |\n",
+    );
+    out.push_str("|---|---|--:|--:|--:|--:|--:|--:|\n");
+    for measured in report.measured.iter().take(ROWS) {
+        let unit = escaped(&measured.unit);
+        let figure = |value: f64| format!("{value:.1} {unit}");
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            escaped(&measured.name),
+            escaped(&measured.target),
+            measured.count,
+            figure(measured.min),
+            figure(measured.median),
+            figure(measured.p95),
+            figure(measured.max),
+            measured.bound.map(figure).unwrap_or_default(),
+        );
+    }
+    rest(out, report.measured.len());
+}
+
 fn findings(out: &mut String, report: &RunReport) {
     if report.findings.is_empty() {
         return;
@@ -86,9 +246,10 @@ fn findings(out: &mut String, report: &RunReport) {
         references.retain(|reference| !reference.is_empty());
         let _ = writeln!(
             out,
-            "| {severity} | {}<br>{} | {} | {} | {} | {} |",
+            "| {severity} | {}<br>{}{} | {} | {} | {} | {} |",
             escaped(&finding.title),
             escaped(&finding.gain),
+            remedy(finding.cwe).map(|remedy| format!("<br>To mend it: {}", remedy.hint)).unwrap_or_default(),
             escaped(&finding.operation),
             escaped(&finding.target),
             escaped(&references.join(", ")),

@@ -1,5 +1,6 @@
 //! Adds up what the processes of a run recorded.
 
+mod accepted;
 mod fold;
 mod process;
 
@@ -95,7 +96,8 @@ fn wanted(suites: &[Suite], room: usize) -> (BTreeSet<String>, usize) {
     (kept, left_out)
 }
 
-fn conclude(meta: &Meta, fold: Fold) -> RunReport {
+fn conclude(meta: &Meta, mut fold: Fold) -> RunReport {
+    let accepted = accepted::settle(&mut fold, meta.started.date());
     let mut findings: Vec<_> = fold.findings.into_values().collect();
     findings.sort_by(|a, b| {
         let by_severity = b.severity.cmp(&a.severity);
@@ -145,6 +147,8 @@ fn conclude(meta: &Meta, fold: Fold) -> RunReport {
         targets,
         suites,
         findings,
+        accepted,
+        measured: fold.measured.into_values().collect(),
         coverage: fold.coverage,
         uncovered,
         matrix: fold.matrix.into_values().collect(),

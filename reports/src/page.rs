@@ -3,6 +3,7 @@
 //! Everything a target sent is hostile: templates escape every value, and the page's own policy lets no
 //! script run but the one it was rendered with, so that a mistake here stays text as well.
 
+mod assessment;
 mod coverage;
 mod evidence;
 mod load;
@@ -22,20 +23,25 @@ use crate::text;
 const STYLE: &str = include_str!("../templates/style.css");
 const SCRIPT: &str = include_str!("../templates/script.js");
 
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 20] = [
     ("page.html", include_str!("../templates/page.html")),
     ("macros.html", include_str!("../templates/macros.html")),
     ("icons.html", include_str!("../templates/icons.html")),
     ("verdict.html", include_str!("../templates/verdict.html")),
     ("suites.html", include_str!("../templates/suites.html")),
+    ("assessment.html", include_str!("../templates/assessment.html")),
     ("findings.html", include_str!("../templates/findings.html")),
+    ("accepted.html", include_str!("../templates/accepted.html")),
     ("failures.html", include_str!("../templates/failures.html")),
     ("coverage.html", include_str!("../templates/coverage.html")),
     ("matrix.html", include_str!("../templates/matrix.html")),
+    ("checklist.html", include_str!("../templates/checklist.html")),
+    ("measured.html", include_str!("../templates/measured.html")),
     ("flows.html", include_str!("../templates/flows.html")),
     ("skipped.html", include_str!("../templates/skipped.html")),
     ("weaknesses.html", include_str!("../templates/weaknesses.html")),
     ("load.html", include_str!("../templates/load.html")),
+    ("cases.html", include_str!("../templates/cases.html")),
     ("exchanges.html", include_str!("../templates/exchanges.html")),
     ("figure.html", include_str!("../templates/figure.html")),
 ];
@@ -49,10 +55,16 @@ struct View {
     script_hash: String,
     overview: overview::Overview,
     suites: Vec<overview::SuiteRow>,
+    assessment: Option<assessment::Assessment>,
     findings: Vec<evidence::FindingCard>,
+    accepted: Vec<assessment::AcceptedRow>,
     failures: Vec<tests::Failure>,
     coverage: Vec<coverage::Heat>,
+    marks: Vec<coverage::Mark>,
     matrices: Vec<coverage::Matrix>,
+    checklist: Vec<assessment::ChecklistView>,
+    measured: Vec<assessment::MeasuredRow>,
+    cases: Vec<assessment::CasesOfClass>,
     flows: Vec<tests::Flows>,
     skipped: Vec<tests::Skipped>,
     weaknesses: Vec<overview::Weaknesses>,
@@ -72,8 +84,14 @@ pub fn page(report: &RunReport) -> Result<String, ReportError> {
         script_hash: STANDARD.encode(Sha256::digest(SCRIPT)),
         overview: overview::overview(report),
         suites: overview::suites(report),
+        assessment: assessment::assessment(report),
+        accepted: assessment::accepted(report),
+        checklist: assessment::checklist(report),
+        measured: assessment::measured(report),
+        cases: assessment::cases(report),
         failures: tests::failures(report, &anchors),
         coverage: coverage::heats(report),
+        marks: coverage::marks(report),
         matrices: coverage::matrices(report),
         flows: tests::flows(report, &anchors),
         skipped: tests::skipped(report),

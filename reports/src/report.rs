@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use harness::exchange::Exchange;
 use harness::record::{
-    Absent, Cell, Finding, LoadResult, MatrixCell, Step, Threshold, Uncovered, WeaknessResult,
+    Absent, Accepted, Cell, Finding, LoadResult, MatrixCell, Measured, Step, Subject, Threshold, Uncovered,
+    WeaknessResult,
 };
 use harness::seed::Seed;
 use harness::verdict::{Exit, Verdict};
@@ -35,8 +36,12 @@ pub struct RunReport {
     pub targets: Vec<String>,
     /// By suite, target and profile, in the order of a run: integration, security, load, mutants.
     pub suites: Vec<Suite>,
-    /// Worst first.
+    /// Worst first; those that are accepted stand apart.
     pub findings: Vec<Finding>,
+    /// Accepted findings, and what became of them.
+    pub accepted: Vec<Acceptance>,
+    /// What was measured, by suite, target and name.
+    pub measured: Vec<Measured>,
     /// Requests sent, added up over the processes.
     pub coverage: Vec<Cell>,
     /// What the contract demands and no process covered.
@@ -70,6 +75,8 @@ pub struct Suite {
     pub processes: usize,
     /// Processes that did not reach their end.
     pub unfinished: usize,
+    /// The part that was run, where not all of the suite was asked for.
+    pub part: Option<String>,
     /// Wall time, seconds; processes that ran side by side are not counted twice.
     pub seconds: f64,
     /// The tests, by path.
@@ -97,6 +104,52 @@ pub struct Test {
     pub steps: Vec<Step>,
     /// How often it was started.
     pub attempts: usize,
+    /// What it is about, where it said so.
+    pub subject: Option<Subject>,
+}
+
+impl Test {
+    /// A failure of a list that people keep, and not of the target.
+    pub(crate) fn of_list(test: String, reason: String) -> Test {
+        let (verdict, seconds, attempts) = (Verdict::Fail, 0.0, 1);
+        Test { test, verdict, reason: Some(reason), seconds, steps: Vec::new(), attempts, subject: None }
+    }
+}
+
+/// An accepted finding and what became of it.
+#[derive(Clone, Debug)]
+pub struct Acceptance {
+    /// The entry.
+    pub entry: Accepted,
+    /// What became of it.
+    pub standing: Standing,
+    /// The finding, where it occurs and is accepted.
+    pub finding: Option<Finding>,
+}
+
+/// What became of an accepted finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It occurs, and does not fail the run.
+    Occurs,
+    /// It occurs, and its day is over: it fails the run.
+    Expired,
+    /// It no longer occurs, which fails the run until the entry goes.
+    Gone,
+    /// The check behind it was not run, or could not observe.
+    Untried,
+}
+
+impl Standing {
+    /// The name as `run.json` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Occurs => "occurs",
+            Standing::Expired => "expired",
+            Standing::Gone => "gone",
+            Standing::Untried => "untried",
+        }
+    }
 }
 
 /// A load run and every rule it is judged by.
@@ -237,6 +290,16 @@ impl RunReport {
             by_target.entry(weakness.target()).or_default().push(weakness);
         }
         by_target
+    }
+
+    /// Every hole that was found, those that are accepted too.
+    pub fn holes(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().chain(self.accepted.iter().filter_map(|accepted| accepted.finding.as_ref()))
+    }
+
+    /// How many findings occur and are accepted.
+    pub fn accepted_findings(&self) -> usize {
+        self.accepted.iter().filter(|accepted| accepted.standing == Standing::Occurs).count()
     }
 
     /// Weaknesses that were seeded; the runs against the clean services are not among them.

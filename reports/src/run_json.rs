@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use harness::exchange::Class;
-use harness::record::{Absent, Cell, Threshold};
+use harness::record::{Absent, Finding, Measured, Threshold};
 use harness::verdict::Verdict;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::report::{RunReport, Suite, Weakness};
+use crate::report::{Acceptance, RunReport, Suite, Weakness};
+use crate::scope::{ClassScope, scope};
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize)]
@@ -32,8 +33,12 @@ pub struct RunJson {
     pub absent: Vec<Absent>,
     /// By suite, target and profile.
     pub suites: Vec<SuiteEntry>,
-    /// Worst first.
+    /// Worst first; those that are accepted stand apart.
     pub findings: Vec<FindingEntry>,
+    /// Accepted findings, and what became of them.
+    pub accepted: Vec<AcceptedEntry>,
+    /// What was measured.
+    pub measured: Vec<Measured>,
     /// The kill matrix in figures.
     pub weaknesses: WeaknessesEntry,
 }
@@ -81,10 +86,44 @@ pub struct SecurityFigures {
     pub principals: usize,
     /// Requests sent.
     pub requests: u64,
-    /// Distinct (operation, principal, class) sent, of the classes matrix, hop and token.
+    /// Distinct (operation, principal, class) sent, of attacks.
     pub cells: usize,
+    /// The classes of attack, with what was sent and what their checks came to.
+    pub classes: Vec<ClassEntry>,
     /// What the contract demands and no request covered.
     pub uncovered: Vec<UncoveredEntry>,
+}
+
+/// One class of attack.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassEntry {
+    /// Its name.
+    pub class: String,
+    /// Operations it was tried on.
+    pub operations: usize,
+    /// Principals who tried it.
+    pub principals: usize,
+    /// Distinct (operation, principal) sent.
+    pub cells: usize,
+    /// Requests sent.
+    pub requests: u64,
+    /// How many of its checks passed.
+    pub pass: usize,
+    /// How many failed.
+    pub fail: usize,
+    /// How many were skipped.
+    pub skip: usize,
+    /// How many could not be observed.
+    pub error: usize,
+}
+
+impl From<ClassScope> for ClassEntry {
+    fn from(scope: ClassScope) -> ClassEntry {
+        let ClassScope { class, operations, principals, cells, requests, counts } = scope;
+        let (pass, fail, error) = (counts.pass, counts.fail, counts.error);
+        let skip = counts.skip + counts.disabled;
+        ClassEntry { class, operations, principals, cells, requests, pass, fail, skip, error }
+    }
 }
 
 /// What the contract demands and no request covered.
@@ -150,6 +189,61 @@ pub struct FindingEntry {
     pub exchanges: Vec<String>,
 }
 
+impl From<&Finding> for FindingEntry {
+    fn from(finding: &Finding) -> FindingEntry {
+        FindingEntry {
+            id: finding.id.clone(),
+            title: finding.title.clone(),
+            check: finding.check.clone(),
+            operation: finding.operation.clone(),
+            target: finding.target.clone(),
+            severity: finding.severity.as_str(),
+            cwe: finding.cwe,
+            owasp: finding.owasp.clone(),
+            asvs: finding.asvs.clone(),
+            gain: finding.gain.clone(),
+            expected: finding.expected.clone(),
+            observed: finding.observed.clone(),
+            exchanges: finding.exchanges.iter().map(|exchange| exchange.id.clone()).collect(),
+        }
+    }
+}
+
+/// An accepted finding.
+#[derive(Clone, Debug, Serialize)]
+pub struct AcceptedEntry {
+    /// The finding's id.
+    pub id: String,
+    /// The target's name.
+    pub target: String,
+    /// `occurs`, `expired`, `gone`, `untried`.
+    pub standing: &'static str,
+    /// Why it may stay.
+    pub reason: String,
+    /// Who says so.
+    pub by: String,
+    /// The last day.
+    pub until: String,
+    /// The finding, where it occurs and is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<FindingEntry>,
+}
+
+impl From<&Acceptance> for AcceptedEntry {
+    fn from(accepted: &Acceptance) -> AcceptedEntry {
+        let entry = &accepted.entry;
+        AcceptedEntry {
+            id: entry.finding.clone(),
+            target: entry.target.clone(),
+            standing: accepted.standing.as_str(),
+            reason: entry.reason.clone(),
+            by: entry.by.clone(),
+            until: entry.until.to_string(),
+            finding: accepted.finding.as_ref().map(FindingEntry::from),
+        }
+    }
+}
+
 /// The kill matrix in figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct WeaknessesEntry {
@@ -210,25 +304,9 @@ pub fn run_json(report: &RunReport) -> RunJson {
         targets: report.targets.clone(),
         absent: report.absent.clone(),
         suites: report.suites.iter().map(|suite| entry(report, suite)).collect(),
-        findings: report
-            .findings
-            .iter()
-            .map(|finding| FindingEntry {
-                id: finding.id.clone(),
-                title: finding.title.clone(),
-                check: finding.check.clone(),
-                operation: finding.operation.clone(),
-                target: finding.target.clone(),
-                severity: finding.severity.as_str(),
-                cwe: finding.cwe,
-                owasp: finding.owasp.clone(),
-                asvs: finding.asvs.clone(),
-                gain: finding.gain.clone(),
-                expected: finding.expected.clone(),
-                observed: finding.observed.clone(),
-                exchanges: finding.exchanges.iter().map(|exchange| exchange.id.clone()).collect(),
-            })
-            .collect(),
+        findings: report.findings.iter().map(FindingEntry::from).collect(),
+        accepted: report.accepted.iter().map(AcceptedEntry::from).collect(),
+        measured: report.measured.clone(),
         weaknesses: WeaknessesEntry {
             total,
             killed: total - survived.len(),
@@ -269,15 +347,14 @@ pub(crate) fn security_figures(report: &RunReport, suite: &Suite) -> SecurityFig
         let cells = report.coverage.iter().filter(|cell| cell.requests > 0);
         cells.filter(|cell| cell.suite == suite.suite && cell.target == suite.target)
     };
-    let attack = |cell: &&Cell| matches!(cell.class, Class::Matrix | Class::Hop | Class::Token);
-    let cells: BTreeSet<_> =
-        sent().filter(attack).map(|cell| (&cell.operation, &cell.principal, cell.class)).collect();
+    let scope = scope(report, suite);
     let uncovered = report.uncovered.iter().filter(|gap| gap.target == suite.target);
     SecurityFigures {
         operations: suite.operations,
         principals: sent().map(|cell| &cell.principal).collect::<BTreeSet<_>>().len(),
-        requests: sent().map(|cell| cell.requests).sum(),
-        cells: cells.len(),
+        requests: scope.requests,
+        cells: scope.cells,
+        classes: scope.classes.into_iter().map(ClassEntry::from).collect(),
         uncovered: uncovered
             .map(|gap| UncoveredEntry {
                 operation: gap.operation.clone(),

@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
 use crate::conclusion::{headline, sentences};
 use crate::report::RunReport;
 use crate::run_json::weaknesses_by_target;
+use crate::scope::scopes;
 use crate::text::{duration, line, plural, short, word};
 
 /// So many findings and failed tests are named; the page has the rest.
@@ -59,6 +60,7 @@ pub fn terminal_summary(report: &RunReport) -> String {
             );
         }
     }
+    scope(&mut out, report);
     let seeded: Vec<_> = weaknesses_by_target(report).into_iter().filter(|of| of.total > 0).collect();
     for (at, of) in seeded.iter().enumerate() {
         let (weaknesses, target) = (plural(of.total, "weakness"), line(&of.target));
@@ -71,6 +73,31 @@ pub fn terminal_summary(report: &RunReport) -> String {
         }
     }
     out
+}
+
+/// What the security suite sent, and by name what it should have sent and did not.
+fn scope(out: &mut String, report: &RunReport) {
+    for (at, scope) in scopes(report).iter().enumerate() {
+        let apart = if at == 0 { "\n" } else { "" };
+        let uncovered = match scope.uncovered {
+            0 => "nothing uncovered".to_owned(),
+            some => format!("{some} uncovered"),
+        };
+        let _ = writeln!(
+            out,
+            "{apart}sent to {}: {} distinct operation x principal x class, {} of {} attacked, {uncovered}",
+            line(&scope.target),
+            scope.cells,
+            scope.attacked,
+            plural(scope.operations, "operation")
+        );
+        let gaps: Vec<_> = report.uncovered.iter().filter(|gap| gap.target == scope.target).collect();
+        for gap in gaps.iter().take(FAILURES) {
+            let (operation, principal) = (line(&gap.operation), line(&gap.principal));
+            let _ = writeln!(out, "  uncovered  {operation} as {principal} ({})", gap.class.as_str());
+        }
+        more(out, gaps.len(), FAILURES, "gap");
+    }
 }
 
 fn table(report: &RunReport) -> Table {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::ReportError;
 use crate::merge::merge;
 use crate::report::RunReport;
-use crate::{csv, junit, page, run_json, slack, summary};
+use crate::{csv, junit, page, run_json, sarif, slack, summary};
 
 /// A run with its reports written.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Rendered {
     pub summary: PathBuf,
     /// `junit.xml`, for a pipeline's test tab.
     pub junit: PathBuf,
+    /// `findings.sarif`, for code scanning.
+    pub sarif: PathBuf,
     /// `slack.json`, for a pipeline to post where somebody reads it.
     pub slack: PathBuf,
     /// `load_stats.csv`, `load_failures.csv` and `load_history.csv`, for spreadsheets, where there was load.
@@ -30,14 +32,15 @@ pub struct Rendered {
 /// Merges a run and writes its reports. Each replaces the one before whole: a reader never sees half a file.
 pub fn render_all(folder: &Path) -> Result<Rendered, ReportError> {
     let report = merge(folder)?;
-    let mut json = serde_json::to_string_pretty(&run_json(&report))?;
-    json.push('\n');
+    let json = serde_json::to_string_pretty(&run_json(&report))? + "\n";
+    let sarif = serde_json::to_string_pretty(&sarif(&report))? + "\n";
     let slack = slack::message(&report, slack::pipeline().as_deref());
     Ok(Rendered {
         json: replace(folder, "run.json", &json)?,
         page: replace(folder, "index.html", &page(&report)?)?,
         summary: replace(folder, "summary.md", &summary(&report))?,
         junit: replace(folder, "junit.xml", &junit(&report)?)?,
+        sarif: replace(folder, "findings.sarif", &sarif)?,
         slack: replace(folder, "slack.json", &(slack.to_string() + "\n"))?,
         sheets: csv::sheets(&report)
             .iter()

@@ -47,14 +47,19 @@ fn the_verdict_comes_first_and_every_section_of_the_run_follows() {
     let order = [
         "id=\"verdict\"",
         "id=\"suites\"",
+        "id=\"assessment\"",
         "id=\"findings\"",
+        "id=\"accepted\"",
         "id=\"failures\"",
         "id=\"coverage\"",
         "id=\"matrix\"",
+        "id=\"checklist\"",
+        "id=\"measured\"",
         "id=\"flows\"",
         "id=\"skipped\"",
         "id=\"weaknesses\"",
         "id=\"load\"",
+        "id=\"cases\"",
         "id=\"exchanges\"",
     ];
     let places: Vec<_> = order.iter().map(|id| page.find(id).unwrap_or_else(|| panic!("no {id}"))).collect();
@@ -73,9 +78,22 @@ fn sections_without_content_are_left_out() {
         test(run, "integration", "access", "teams::a_team_is_made", Verdict::Pass, None);
         end(run, "integration", "access", 1.0);
     });
-    for id in
-        ["findings", "failures", "coverage", "matrix", "flows", "skipped", "weaknesses", "load", "exchanges"]
-    {
+    for id in [
+        "assessment",
+        "findings",
+        "accepted",
+        "failures",
+        "coverage",
+        "matrix",
+        "checklist",
+        "measured",
+        "flows",
+        "skipped",
+        "weaknesses",
+        "load",
+        "cases",
+        "exchanges",
+    ] {
         assert!(!page.contains(&format!("id=\"{id}\"")), "{id} is empty");
         assert!(!page.contains(&format!("href=\"#{id}\"")), "{id} is linked and not there");
     }
@@ -137,7 +155,7 @@ fn a_redacted_credential_is_not_put_back() {
         end(run, "security", "access", 1.0);
     });
     assert!(page.contains("[redacted, 812 bytes]"), "the request shows that there was one");
-    assert!(page.contains("authorization: $AUTHORIZATION"), "the command has a place for one");
+    assert!(page.contains("$AUTHORIZATION"), "the command has a place for one");
     assert!(!page.contains("Bearer [") && !page.contains("Bearer ey"), "and nothing else stands there");
 }
 

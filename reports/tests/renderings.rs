@@ -99,6 +99,8 @@ fn the_terminal_shows_a_table_and_what_to_look_at() {
 
       failed    load peak access: p95<200ms, observed 231.4 ms
 
+    sent to access: 0 distinct operation x principal x class, 0 of 16 operations attacked, nothing uncovered
+
     killed 1 of 2 weaknesses on access, survived: trust-jku
     "#);
 }
@@ -123,11 +125,18 @@ fn the_job_page_shows_verdict_suites_findings_thresholds_and_survivors() {
     | load peak | access | failed | 3 | 1 | 0 | 0 | 0 | 2 min 11 s |
     | mutants | access | failed | 2 | 1 | 0 | 0 | 0 | 14.0 s |
 
+    ## What was attacked
+
+    | target | class | operations | principals | distinct | requests | pass | fail | error | skip |
+    |---|---|--:|--:|--:|--:|--:|--:|--:|--:|
+    | access | hop | 0 | 0 | 0 | 0 | 0 | 1 | 0 | 0 |
+    | access | all, nothing uncovered | 0 of 16 | 0 | 0 | 0 | | | | |
+
     ## Findings
 
     | severity | finding | operation | target | refers to | try it again |
     |---|---|---|---|---|---|
-    | **critical** | An outsider is invited into a foreign team<br>An outsider joins a team of another organisation and reads everything the team can. | invitation-create | access | CWE-639, API1, ASVS 8.2.2, ASVS 8.4.1 | `watertight rerun WT-5k2p9d` |
+    | **critical** | An outsider is invited into a foreign team<br>An outsider joins a team of another organisation and reads everything the team can.<br>To mend it: Look a thing up by its id AND the caller's organisation, in one query; treat nothing found as absent. | invitation-create | access | CWE-639, API1, ASVS 8.2.2, ASVS 8.4.1 | `watertight rerun WT-5k2p9d` |
 
     ## Failed and not observed
 
@@ -171,7 +180,7 @@ fn a_target_cannot_leave_its_cell_of_a_markdown_table() {
     let markdown = fs::read_to_string(render_all(dir.path()).unwrap().summary).unwrap();
     let rows: Vec<_> = markdown.lines().filter(|line| line.starts_with('|')).collect();
     let cells = |row: &str| row.matches('|').count() - 1;
-    let expected = [9, 9, 9, 6, 6, 6, 5, 5, 5];
+    let expected = [9, 9, 9, 10, 10, 10, 10, 6, 6, 6, 5, 5, 5];
     assert_eq!(rows.iter().map(|row| cells(row)).collect::<Vec<_>>(), expected, "{markdown}");
     assert!(
         !markdown.contains("<img") && !markdown.contains("](") && !markdown.contains("http:"),
@@ -216,10 +225,12 @@ fn junit_tells_failures_errors_and_skips_apart() {
         "load peak platform",
         "mutants access",
         "mutants platform",
+        "OWASP ASVS 5.0 access",
+        "OWASP API Security Top 10, 2023 access",
         "ledger",
     ];
     assert_eq!(names, expected);
-    assert_eq!((xml.failures, xml.errors), (7, 1));
+    assert_eq!((xml.failures, xml.errors), (11, 2));
 
     let kind = |suite: usize, name: &str| {
         let case = xml.test_suites[suite].test_cases.iter().find(|case| case.name.as_str() == name).unwrap();
@@ -247,7 +258,10 @@ fn junit_tells_failures_errors_and_skips_apart() {
     assert_eq!(kind(5, "p95<200ms").0, "success", "the other target held it");
     assert!(kind(6, "skip-tenant-check:role-list").1.starts_with("survived"));
     assert!(kind(7, "plan-cached").1.starts_with("survived"));
-    let (skipped, why) = kind(8, "the target is there");
+    let (refused, why) = kind(8, "8.2.2 Data items are open only to whom they are granted");
+    assert!(refused == "failure" && why.starts_with("not met"), "{why}");
+    assert_eq!(kind(8, "7.4.2 A disabled or deleted user's sessions end").0, "skipped");
+    let (skipped, why) = kind(10, "the target is there");
     assert!(skipped == "skipped" && why.contains("MongoDB"), "{why}");
 }
 
@@ -257,7 +271,7 @@ fn the_reports_are_replaced_whole_and_nothing_is_left_aside() {
     small(dir.path());
     render_all(dir.path()).unwrap();
     let rendered = render_all(dir.path()).unwrap();
-    for path in [&rendered.json, &rendered.page, &rendered.summary, &rendered.junit] {
+    for path in [&rendered.json, &rendered.page, &rendered.summary, &rendered.junit, &rendered.sarif] {
         assert!(fs::metadata(path).unwrap().len() > 0, "{}", path.display());
     }
     let mut names: Vec<_> = fs::read_dir(dir.path())

@@ -2,14 +2,19 @@
 
 use std::time::Instant;
 
+use reqwest::Method;
 use serde_json::Value;
 
-use super::request::{Request, Values};
-use super::{Answer, Api, CallError, Pending, REQUEST_ID, Received, is_hostile};
+use super::request::{self, Request, Values};
+use super::{Answer, Api, CallError, Pending, REQUEST_ID, Received};
 use crate::contract::{Effect, Operation, Place, SlotKind};
 use crate::exchange::Class;
 use crate::identity::{Credential, Principal};
 use crate::leak::Entitlement;
+use crate::target::Secret;
+
+/// An octet that begins no character of UTF-8.
+const NO_TEXT: &str = "%FF";
 
 /// One call in the making.
 #[derive(Clone, Debug)]
@@ -111,9 +116,50 @@ impl Call {
     }
 
     /// In a place of the path stands something that is no text: an octet that UTF-8 does not know.
-    pub fn undecodable(mut self, place: &Place) -> Call {
-        self.values.undecodable = Some(place.clone());
+    pub fn undecodable(self, place: &Place) -> Call {
+        self.verbatim(place, NO_TEXT)
+    }
+
+    /// What stands in a place of the path, as it goes over the wire: nothing of it is encoded.
+    pub fn verbatim(mut self, place: &Place, encoded: &str) -> Call {
+        self.values.verbatim.insert(place.clone(), encoded.to_owned());
         self
+    }
+
+    /// A header besides those of the contract: what a client claims about itself. It is added to one of the same name, never put in its place.
+    pub fn header(mut self, name: &str, value: &str) -> Call {
+        self.values.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Another path template in place of the contract's, with the same places.
+    pub fn template(mut self, template: &str) -> Call {
+        self.values.template = Some(template.to_owned());
+        self
+    }
+
+    /// Another verb in place of the contract's. The request counts as one of the operation.
+    pub fn method(mut self, method: Method) -> Call {
+        self.values.method = Some(method);
+        self
+    }
+
+    /// The path as it would be sent.
+    pub fn filled_path(&self) -> Result<String, CallError> {
+        request::path(self.operation()?, &self.values)
+    }
+
+    /// The body as it would be sent, for whoever changes it first.
+    pub fn filled_body(&self) -> Result<Option<Value>, CallError> {
+        request::body(self.operation()?, &self.values)
+    }
+
+    fn operation(&self) -> Result<&Operation, CallError> {
+        let connection = &self.api.inner.connection;
+        connection.contract.get(&self.operation).ok_or_else(|| CallError::NoSuchOperation {
+            operation: self.operation.clone(),
+            target: connection.target.name.clone(),
+        })
     }
 
     /// What is sent in `Authorization` in the place of the principal's own credential. Whoever sends it is
@@ -134,6 +180,12 @@ impl Call {
     /// error, and a finding even if the error is dropped.
     pub async fn send(self) -> Result<Answer, CallError> {
         let api = self.api.clone();
+        let coverage = &api.inner.connection.coverage;
+        if let Some(patience) = api.inner.connection.patience
+            && coverage.unanswered() >= patience
+        {
+            return Err(CallError::Silent(patience));
+        }
         let (builder, pending) = self.prepare()?;
         let start = Instant::now();
         let received = match builder.send().await {
@@ -141,6 +193,7 @@ impl Call {
             Err(error) => Err(error),
         };
         let millis = start.elapsed().as_secs_f64() * 1e3;
+        coverage.answered(received.is_ok());
         let received = match received {
             Ok(received) => received,
             Err(source) => {
@@ -168,18 +221,20 @@ impl Call {
     pub fn prepare(self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
         let inner = &self.api.inner;
         let target = &inner.connection.target;
-        let operation = inner.connection.contract.get(&self.operation).ok_or_else(|| {
-            CallError::NoSuchOperation { operation: self.operation.clone(), target: target.name.clone() }
-        })?;
+        let operation = self.operation()?;
         self.permit(operation)?;
-        let request = Request::build(target, operation, &self.values)?;
-        let authorization = self.principal.credential.header()?;
+        let mut request = Request::build(target, operation, &self.values)?;
+        if let Credential::Query(name, token) = &self.principal.credential {
+            request.url.query_pairs_mut().append_pair(name, token.reveal());
+            request.secrets.push(token.reveal().to_owned());
+        }
+        let authorization = self.principal.credential.headers()?;
         let id = inner.connection.run.next_request_id();
 
         let mut builder = inner
             .connection
             .http
-            .request(operation.method.clone(), request.url.clone())
+            .request(request.method.clone(), request.url.clone())
             .header(REQUEST_ID, &id);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
@@ -187,33 +242,43 @@ impl Call {
         for (name, value) in &target.headers {
             builder = builder.header(name, value.reveal());
         }
-        if let Some(authorization) = &authorization {
-            builder = builder.header("authorization", authorization.reveal());
+        for value in &authorization {
+            builder = builder.header("authorization", octets(value));
         }
         if let Some(body) = &request.body {
-            builder = builder.header("content-type", &request.media_type).body(body.clone());
+            // Without a media type the body goes without saying what it is.
+            if !request.media_type.is_empty() {
+                builder = builder.header("content-type", &request.media_type);
+            }
+            builder = builder.body(body.clone());
         }
 
         self.api.spend()?;
         inner.connection.coverage.count(&operation.name, &self.principal.label, self.class);
-        let method = operation.method.clone();
         let Call { api, operation, principal, class, .. } = self;
-        Ok((builder, Pending { api, id, operation, method, principal, class, request, authorization }))
+        Ok((builder, Pending { api, id, operation, principal, class, request, authorization }))
     }
 
     fn permit(&self, operation: &Operation) -> Result<(), CallError> {
         let target = &self.api.inner.connection.target;
-        if target.read_only && operation.effect != Effect::Read {
+        let other = self.values.method.as_ref();
+        let writes = operation.effect != Effect::Read || other.is_some_and(|method| !method.is_safe());
+        if target.read_only && writes {
             return Err(CallError::ReadOnly {
                 operation: operation.name.clone(),
                 target: target.name.clone(),
             });
         }
-        if is_hostile(self.class) && !target.consents() {
+        if self.class.is_attack() && !target.consents() {
             return Err(CallError::NoConsent {
                 host: target.base_url.host_str().unwrap_or_default().to_owned(),
             });
         }
         Ok(())
     }
+}
+
+/// A header's value, a character to a byte: what is no text must be sent too.
+fn octets(value: &Secret) -> Vec<u8> {
+    value.reveal().chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
 }

@@ -14,6 +14,7 @@ type Key = (String, String, Class);
 pub struct Coverage {
     cells: Mutex<BTreeMap<Key, Count>>,
     spent: AtomicU64,
+    unanswered: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +27,20 @@ impl Coverage {
     /// Counts one request against the target's budget; returns how many went before it.
     pub(super) fn spend(&self) -> u64 {
         self.spent.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A request was answered or not, whatever the answer.
+    pub(super) fn answered(&self, answered: bool) {
+        if answered {
+            self.unanswered.store(0, Ordering::Relaxed);
+        } else {
+            self.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many requests in a row were left without an answer.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered.load(Ordering::Relaxed)
     }
 
     pub(super) fn count(&self, operation: &str, principal: &str, class: Class) {
@@ -47,6 +62,18 @@ impl Coverage {
     pub fn covers(&self, operation: &str, principal: &str, class: Class) -> bool {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         cells.contains_key(&(operation.to_owned(), principal.to_owned(), class))
+    }
+
+    /// Takes over what was sent to another system of the same contract. What of it is in the records already is not
+    /// recorded again.
+    pub fn absorb(&self, other: &Coverage) {
+        let theirs = other.cells.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, count) in theirs {
+            let cell = cells.entry(key).or_default();
+            cell.sent += count.sent;
+            cell.recorded += count.recorded;
+        }
     }
 
     /// What was sent since the last call, as records that add up.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use super::request::Request;
 use super::{Api, LONGEST_BODY, REQUEST_ID};
-use crate::exchange::{Class, Exchange, is_secret_header, redact_body, redact_text, redacted};
+use crate::exchange::{
+    Class, Exchange, HEADER_LIMIT, cut, is_secret_header, redact_body, redact_text, redacted,
+};
 use crate::identity::Principal;
 use crate::leak::Leak;
 use crate::target::Secret;
@@ -47,11 +48,10 @@ pub struct Pending {
     pub(super) api: Api,
     pub(super) id: String,
     pub(super) operation: String,
-    pub(super) method: Method,
     pub(super) principal: Principal,
     pub(super) class: Class,
     pub(super) request: Request,
-    pub(super) authorization: Option<Secret>,
+    pub(super) authorization: Vec<Secret>,
 }
 
 impl Pending {
@@ -79,7 +79,7 @@ impl Pending {
             operation: self.operation.clone(),
             principal: self.principal.label.clone(),
             class: self.class,
-            method: self.method.to_string(),
+            method: self.request.method.to_string(),
             url: redact_text(self.request.url.as_str(), &secrets),
             request_headers: self.request_headers(&secrets),
             request_body: self.request.body.as_deref().map(|body| redact_body(body, &secrets)),
@@ -102,18 +102,24 @@ impl Pending {
     }
 
     fn request_headers(&self, secrets: &[String]) -> BTreeMap<String, String> {
-        let filled = self.request.headers.iter();
-        let mut headers: BTreeMap<String, String> =
-            filled.map(|(name, value)| (name.clone(), redact_text(value, secrets))).collect();
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in &self.request.headers {
+            let shown = if is_secret_header(name) { redacted(value) } else { redact_text(value, secrets) };
+            // A name that was sent twice is shown once, with both values.
+            let so_far = headers.remove(name).map_or_else(String::new, |first| format!("{first}, "));
+            headers.insert(name.clone(), cut(format!("{so_far}{shown}"), HEADER_LIMIT));
+        }
         headers.insert(REQUEST_ID.to_owned(), self.id.clone());
         for (name, value) in &self.api.inner.connection.target.headers {
             headers.insert(name.clone(), redacted(value.reveal()));
         }
         if self.request.body.is_some() {
-            headers.insert("content-type".to_owned(), "application/json".to_owned());
+            headers.insert("content-type".to_owned(), self.request.media_type.clone());
         }
-        if let Some(authorization) = &self.authorization {
-            headers.insert("authorization".to_owned(), redacted(authorization.reveal()));
+        if !self.authorization.is_empty() {
+            let values: Vec<String> =
+                self.authorization.iter().map(|value| redacted(value.reveal())).collect();
+            headers.insert("authorization".to_owned(), values.join(" and again "));
         }
         headers
     }
@@ -124,10 +130,8 @@ impl Pending {
         secrets.extend(
             self.api.inner.connection.target.headers.values().map(|secret| secret.reveal().to_owned()),
         );
-        if let Some(authorization) = &self.authorization {
-            let value = authorization.reveal();
-            secrets.push(value.strip_prefix("Bearer ").unwrap_or(value).to_owned());
-        }
+        let values = self.authorization.iter().map(Secret::reveal);
+        secrets.extend(values.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).to_owned()));
         secrets
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Url;
+use reqwest::{Method, Url};
 use serde_json::Value;
 
 use super::CallError;
@@ -15,8 +15,6 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// What bodies are unless a call says otherwise.
 const JSON: &str = "application/json";
-/// An octet that begins no character of UTF-8.
-const NO_TEXT: &str = "%FF";
 
 /// The values a request is filled with.
 #[derive(Clone, Debug, Default)]
@@ -27,12 +25,19 @@ pub(super) struct Values {
     pub(super) query: Vec<(String, String)>,
     pub(super) body: Option<Value>,
     pub(super) raw_body: Option<(String, String)>,
-    pub(super) undecodable: Option<Place>,
+    /// What stands in a place of the path, encoded already.
+    pub(super) verbatim: BTreeMap<Place, String>,
+    /// Headers besides those of the contract; a name may occur again.
+    pub(super) headers: Vec<(String, String)>,
+    /// The path template in place of the contract's.
+    pub(super) template: Option<String>,
+    pub(super) method: Option<Method>,
 }
 
 /// A request ready to be sent.
 #[derive(Debug)]
 pub(super) struct Request {
+    pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: Vec<(String, String)>,
     /// The `Content-Type` of the body, if there is one.
@@ -48,40 +53,22 @@ impl Request {
         operation: &Operation,
         values: &Values,
     ) -> Result<Request, CallError> {
-        let mut path = operation.path.clone();
+        let path = path(operation, values)?;
         let mut query = values.query.clone();
         let mut headers = Vec::new();
-        let mut body = values.body.clone().or_else(|| operation.body.clone());
-        let mut secrets = Vec::new();
         for slot in &operation.slots {
-            let Some(value) = values.value(operation, slot)? else {
-                if let (Place::Body(pointer), Some(body), true) =
-                    (&slot.place, &mut body, values.body.is_none())
-                {
-                    remove(body, pointer);
-                }
-                continue;
+            let named = match &slot.place {
+                Place::Query(name) => (&mut query, name),
+                Place::Header(name) => (&mut headers, name),
+                Place::Path(_) | Place::Body(_) => continue,
             };
-            if slot.kind == SlotKind::InvitationToken {
-                secrets.push(value.clone());
-            }
-            match &slot.place {
-                Place::Path(name) => {
-                    let encoded = match &values.undecodable {
-                        Some(place) if *place == slot.place => NO_TEXT.to_owned(),
-                        _ => utf8_percent_encode(&value, SEGMENT).to_string(),
-                    };
-                    path = path.replace(&format!("{{{name}}}"), &encoded);
-                }
-                Place::Query(name) => query.push((name.clone(), value)),
-                Place::Header(name) => headers.push((name.clone(), value)),
-                Place::Body(pointer) => {
-                    if let (Some(body), true) = (&mut body, values.body.is_none()) {
-                        fill(body, pointer, &value);
-                    }
-                }
+            if let Some(value) = values.value(operation, slot)? {
+                named.0.push((named.1.clone(), value));
             }
         }
+        headers.extend(values.headers.iter().cloned());
+        let secrets = operation.slots.iter().filter(|slot| slot.kind == SlotKind::InvitationToken);
+        let secrets = secrets.filter_map(|slot| values.given(slot)).collect();
         let base = target.base_url.as_str().trim_end_matches('/');
         let mut url = Url::parse(&format!("{base}{path}")).map_err(|_| CallError::Unfilled {
             operation: operation.name.clone(),
@@ -93,9 +80,10 @@ impl Request {
         }
         let (media_type, body) = match values.raw_body.clone() {
             Some((media_type, body)) => (media_type, Some(body)),
-            None => (JSON.to_owned(), body.map(|body| body.to_string())),
+            None => (JSON.to_owned(), body(operation, values)?.map(|body| body.to_string())),
         };
-        Ok(Request { url, headers, media_type, body, secrets })
+        let method = values.method.clone().unwrap_or_else(|| operation.method.clone());
+        Ok(Request { method, url, headers, media_type, body, secrets })
     }
 
     /// Everything the request carries, decoded: what comes back of it is an echo.
@@ -113,8 +101,7 @@ impl Values {
         if self.left_out.contains(&slot.place) || (in_body && self.body.is_some()) {
             return Ok(None);
         }
-        let value = self.by_place.get(&slot.place).or_else(|| self.by_kind.get(&slot.kind)).cloned();
-        let value = value.or_else(|| slot.example.clone().filter(|_| slot.kind.from_example()));
+        let value = self.given(slot).or_else(|| slot.example.clone().filter(|_| slot.kind.from_example()));
         if value.is_none() && !slot.optional {
             return Err(CallError::Unfilled {
                 operation: operation.name.clone(),
@@ -124,6 +111,44 @@ impl Values {
         }
         Ok(value)
     }
+
+    /// The value that the call gives for a slot.
+    fn given(&self, slot: &Slot) -> Option<String> {
+        self.by_place.get(&slot.place).or_else(|| self.by_kind.get(&slot.kind)).cloned()
+    }
+}
+
+/// The path, filled and encoded.
+pub(super) fn path(operation: &Operation, values: &Values) -> Result<String, CallError> {
+    let mut path = values.template.clone().unwrap_or_else(|| operation.path.clone());
+    for slot in &operation.slots {
+        let Place::Path(name) = &slot.place else { continue };
+        let encoded = match values.verbatim.get(&slot.place) {
+            Some(verbatim) => verbatim.clone(),
+            None => match values.value(operation, slot)? {
+                Some(value) => utf8_percent_encode(&value, SEGMENT).to_string(),
+                None => continue,
+            },
+        };
+        path = path.replace(&format!("{{{name}}}"), &encoded);
+    }
+    Ok(path)
+}
+
+/// The body: the one given, or the contract's example with its places filled.
+pub(super) fn body(operation: &Operation, values: &Values) -> Result<Option<Value>, CallError> {
+    if values.body.is_some() {
+        return Ok(values.body.clone());
+    }
+    let Some(mut body) = operation.body.clone() else { return Ok(None) };
+    for slot in &operation.slots {
+        let Place::Body(pointer) = &slot.place else { continue };
+        match values.value(operation, slot)? {
+            Some(value) => fill(&mut body, pointer, &value),
+            None => remove(&mut body, pointer),
+        }
+    }
+    Ok(Some(body))
 }
 
 /// Writes a value at a pointer; `*` writes one element, so that the array names exactly the value.

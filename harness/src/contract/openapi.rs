@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Map, Value};
 
+use super::schema::{self, Schemas};
 use super::{Contract, Effect, Operation, Permission, Place, Slot, SlotKind, Unannotated, Visibility};
 
 /// The document cannot be used as a contract.
@@ -134,6 +135,9 @@ impl Reader<'_> {
             creates,
             body: self.example(),
             statuses,
+            asked: schema::asked(self.document, self.operation),
+            answered: schema::answered(self.document, self.operation),
+            query: self.query(shared_parameters),
         })
     }
 
@@ -198,14 +202,7 @@ impl Reader<'_> {
                 }
             }
         }
-        let of_operation = self.operation.get("parameters");
-        let parameters: Vec<&Value> = [shared_parameters, of_operation]
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_array)
-            .flatten()
-            .map(|parameter| resolve(self.document, parameter))
-            .collect();
+        let parameters = self.parameters(shared_parameters);
         let body = self.example();
         for slot in &mut slots {
             slot.example = match &slot.place {
@@ -226,6 +223,17 @@ impl Reader<'_> {
             }
         }
         slots
+    }
+
+    /// The parameters that all operations of the path have, and its own.
+    fn parameters<'s>(&'s self, shared: Option<&'s Value>) -> Vec<&'s Value> {
+        let all = [shared, self.operation.get("parameters")].into_iter().flatten();
+        let all = all.filter_map(Value::as_array).flatten();
+        all.map(|parameter| resolve(self.document, parameter)).collect()
+    }
+
+    fn query(&self, shared: Option<&Value>) -> Schemas {
+        schema::query(&self.parameters(shared))
     }
 
     fn creates(&mut self) -> Vec<(SlotKind, String)> {

@@ -62,13 +62,13 @@ pub(super) async fn remove_permissions(system: &System, permissions: &[&str]) ->
     if let Some(store) = &system.store {
         return from_store(store, permissions).await;
     }
-    let api = system.api(SUITE);
+    let api = system.impatient_api(SUITE);
     let call = |id: &&str| api.call("permission-delete").slot(SlotKind::Permission, id);
     send_all(system, permissions.iter().map(call)).await
 }
 
 async fn through_api(system: &System, orgs: &[&str], users: &[(String, String)]) -> Result<(), DataError> {
-    let api = system.api(SUITE);
+    let api = system.impatient_api(SUITE);
     // Organisations first: a user may be the last administrator of one that still stands.
     let orgs = orgs.iter().map(|id| api.call("org-delete").org(id));
     let deleted = json!({ "status": "DELETED" });
@@ -83,7 +83,7 @@ async fn tenants_through_api(
     orgs: &[&str],
     users: &[(String, String)],
 ) -> Result<(), DataError> {
-    let api = system.api(SUITE);
+    let api = system.impatient_api(SUITE);
     let issuer = system.stand_ins.issuer.as_ref().ok_or(DataError::Lacks(Capability::Mint))?;
     let role = &system.target.vocabulary.admin_role;
     let mut ended = Vec::new();
@@ -162,7 +162,7 @@ pub async fn sweep(system: &System, folder: &Path) -> Result<usize, DataError> {
 /// The organisation whose creation was never answered: its name holds the canary.
 async fn find_by_canary(system: &System, canary: &str) -> Result<Option<String>, DataError> {
     let admin = administrator(system)?;
-    let api = system.api(SUITE);
+    let api = system.impatient_api(SUITE);
     let mut cursor: Option<String> = None;
     loop {
         let mut call = api.call("org-list").as_(&admin).query("limit", &100).class(Class::Cleanup);

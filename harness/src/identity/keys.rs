@@ -6,7 +6,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512,
+    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -92,12 +93,24 @@ impl KeyPair {
 
     /// The signature over a message, as JWS wants it (RFC 7518 3.3, 3.4).
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.signed(message, &RSA_PKCS1_SHA256)
+    }
+
+    /// The signature of another algorithm of RSA keys than the one the key is published for: `PS256`, `RS512`.
+    pub(super) fn sign_as(&self, alg: &str, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match alg {
+            "PS256" => self.signed(message, &RSA_PSS_SHA256),
+            _ => self.signed(message, &RSA_PKCS1_SHA512),
+        }
+    }
+
+    fn signed(&self, message: &[u8], encoding: &'static dyn RsaEncoding) -> Result<Vec<u8>, KeyError> {
         let refused = |_| KeyError::Refused("sign a token");
         let random = SystemRandom::new();
         match &self.inner {
             Inner::Rsa(key) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(refused)?;
+                key.sign(encoding, &random, message, &mut signature).map_err(refused)?;
                 Ok(signature)
             }
             Inner::Ec(key) => Ok(key.sign(&random, message).map_err(refused)?.as_ref().to_vec()),
@@ -128,16 +141,19 @@ impl KeyPair {
         jwk
     }
 
-    /// The public half as PEM (SubjectPublicKeyInfo): what an attacker of RS256-to-HS256 confusion has.
-    pub fn public_pem(&self) -> Result<String, KeyError> {
+    /// The public half as a `SubjectPublicKeyInfo`.
+    pub(super) fn public_der(&self) -> Result<Vec<u8>, KeyError> {
         let refused = |_| KeyError::Refused("write a public key");
         let der: PublicKeyX509Der<'_> = match &self.inner {
             Inner::Rsa(key) => key.public_key().as_der().map_err(refused)?,
             Inner::Ec(key) => key.public_key().as_der().map_err(refused)?,
         };
-        let text = STANDARD.encode(der.as_ref());
-        let lines = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
-        Ok(format!("-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"))
+        Ok(der.as_ref().to_vec())
+    }
+
+    /// The public half as PEM: what an attacker of RS256-to-HS256 confusion has.
+    pub fn public_pem(&self) -> Result<String, KeyError> {
+        Ok(pem("PUBLIC KEY", &self.public_der()?))
     }
 
     fn keep(&self) -> Result<Kept, KeyError> {
@@ -163,6 +179,13 @@ impl KeyPair {
         };
         Ok(KeyPair { id: kept.id, inner })
     }
+}
+
+/// DER as text (RFC 7468).
+pub(super) fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
+    format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
 }
 
 /// The keys of a run.

@@ -29,8 +29,12 @@ pub enum Credential {
     None,
     /// A token minted for these claims, and minted anew before it expires.
     Minted(Arc<Minted>),
-    /// The header's value as it stands: a forgery, or a token from elsewhere.
+    /// The header's value as it stands: a forgery, or a token from elsewhere. A character is one byte.
     Verbatim(Secret),
+    /// The header once for each value, in this order.
+    Several(Vec<Secret>),
+    /// No header: a member of the query string, by its name.
+    Query(&'static str, Secret),
 }
 
 /// A token that renews itself.
@@ -52,13 +56,30 @@ impl Credential {
         Credential::Minted(Arc::new(Minted { issuer, claims, current: Mutex::new(None) }))
     }
 
-    /// The header's value, if there is one.
+    /// The header's value, if there is one; of several the first.
     pub fn header(&self) -> Result<Option<Secret>, KeyError> {
-        match self {
-            Credential::None => Ok(None),
-            Credential::Verbatim(value) => Ok(Some(value.clone())),
-            Credential::Minted(minted) => minted.header().map(Some),
-        }
+        Ok(self.headers()?.into_iter().next())
+    }
+
+    /// The header's values, one for each time it is sent.
+    pub fn headers(&self) -> Result<Vec<Secret>, KeyError> {
+        Ok(match self {
+            Credential::None | Credential::Query(..) => Vec::new(),
+            Credential::Verbatim(value) => vec![value.clone()],
+            Credential::Several(values) => values.clone(),
+            Credential::Minted(minted) => vec![minted.header()?],
+        })
+    }
+
+    /// The same credential with its end turned round: of the right form, and not valid. `None` where there is none.
+    pub fn spoilt(&self) -> Result<Option<Credential>, KeyError> {
+        let spoil = |header: Secret| {
+            let text = header.reveal();
+            let kept = text.rfind(['.', ' ']).map_or(0, |at| at + 1);
+            let turned: String = text[kept..].chars().rev().collect();
+            Credential::Verbatim(Secret::new(format!("{}{turned}", &text[..kept])))
+        };
+        Ok(self.header()?.map(spoil))
     }
 }
 
@@ -128,5 +149,22 @@ impl Principal {
     #[must_use]
     pub fn named(&self, label: &str) -> Principal {
         Principal { label: label.to_owned(), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Credential;
+    use crate::target::Secret;
+
+    #[test]
+    fn a_spoilt_credential_keeps_its_form_and_is_another() {
+        let spoilt = |text: &str| {
+            let spoilt = Credential::Verbatim(Secret::new(text)).spoilt().unwrap().unwrap();
+            spoilt.header().unwrap().unwrap().reveal().to_owned()
+        };
+        assert_eq!(spoilt("Bearer head.payload.signature"), "Bearer head.payload.erutangis");
+        assert_eq!(spoilt("Bearer opaque"), "Bearer euqapo");
+        assert!(Credential::None.spoilt().unwrap().is_none());
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
@@ -35,6 +36,10 @@ pub struct Issuer {
     pub style: TokenStyle,
     /// `client_id`; `azp` in Clerk's.
     pub client_id: String,
+    /// How many seconds past their time the target still believes tokens, for clocks that differ.
+    pub leeway: u64,
+    /// Where an attacker serves keys of their own, as a URL to append a path to: on the stand-in, which tells who came.
+    pub lure: String,
     /// The keys.
     pub keys: Arc<Keys>,
 }
@@ -89,8 +94,25 @@ impl Issuer {
 
     /// A token signed with any key, under that key's id and algorithm.
     pub fn sign_with(&self, key: &KeyPair, claims: &Claims) -> Result<String, KeyError> {
-        let header = json!({ "alg": key.algorithm().as_str(), "typ": "JWT", "kid": key.id });
+        self.sign_under(Some(&key.id), key, claims)
+    }
+
+    /// A token signed with any key, under any id or none.
+    pub fn sign_under(&self, id: Option<&str>, key: &KeyPair, claims: &Claims) -> Result<String, KeyError> {
+        let mut header = json!({ "alg": key.algorithm().as_str(), "typ": "JWT" });
+        if let Some(id) = id {
+            header["kid"] = id.into();
+        }
         assemble(&header, &Value::Object(claims.clone()), |message| key.sign(message))
+    }
+
+    /// A token under a MAC, as whoever has a secret makes it.
+    pub fn mac_under(&self, id: &str, secret: &[u8], claims: &Claims) -> Result<String, KeyError> {
+        let header = json!({ "alg": "HS256", "typ": "JWT", "kid": id });
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        assemble(&header, &Value::Object(claims.clone()), |message| {
+            Ok(hmac::sign(&key, message).as_ref().to_vec())
+        })
     }
 }
 
@@ -100,8 +122,16 @@ pub(super) fn assemble<E>(
     payload: &Value,
     sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
 ) -> Result<String, E> {
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let message = format!("{}.{}", part(header), part(payload));
+    compact(header.to_string().as_bytes(), payload.to_string().as_bytes(), sign)
+}
+
+/// The same of what need not be JSON.
+pub(super) fn compact<E>(
+    header: &[u8],
+    payload: &[u8],
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
+) -> Result<String, E> {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = sign(message.as_bytes())?;
     Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }

@@ -192,6 +192,15 @@ impl Server {
         Server::of(run, POSTGRES.choice()?).await
     }
 
+    /// The run's own, also where the environment names a server that outlives it.
+    pub async fn made_for(run: &'static Run) -> Result<Server, PostgresError> {
+        let choice = match POSTGRES.choice()? {
+            Choice::Url(_) => Choice::Auto,
+            choice => choice,
+        };
+        Server::of(run, choice).await
+    }
+
     /// The run's container, whatever the environment says.
     pub async fn in_container(run: &'static Run) -> Result<Server, PostgresError> {
         Server::of(run, Choice::Container).await

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde::Deserialize;
 
+use crate::accepted::{self, AcceptedError};
+
 use super::{
     ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Resident, Schemas, Secret, Store,
     TableStore, Target, Vocabulary,
@@ -59,6 +61,9 @@ pub enum TargetError {
         /// The file.
         path: PathBuf,
     },
+    /// The findings it accepts.
+    #[error(transparent)]
+    Accepted(#[from] AcceptedError),
     /// The file contradicts itself.
     #[error("{path}: {what}")]
     Contradiction {
@@ -88,6 +93,7 @@ struct TargetFile {
     limits: Limits,
     #[serde(default)]
     consent: BTreeSet<String>,
+    accepted: Option<PathBuf>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     ca: Option<PathBuf>,
@@ -170,7 +176,7 @@ impl Target {
         let file: TargetFile = toml::from_str(text)
             .map_err(|source| TargetError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
         let secret = |key: String, value: &str| secret(path, key, value);
-        let store = file.store.map(|store| {
+        let store = file.store.map(|store| -> Result<Store, TargetError> {
             let credential = |key: &str, value: &Option<String>| match value {
                 Some(value) => secret(format!("store.{key}"), value),
                 None => Ok(Secret::new("watertight")),
@@ -202,6 +208,8 @@ impl Target {
             .iter()
             .map(|(name, value)| Ok((name.clone(), secret(format!("headers.{name}"), value)?)))
             .collect::<Result<_, TargetError>>()?;
+        let beside = |file: PathBuf| path.parent().unwrap_or(Path::new("")).join(file);
+        let accepted = file.accepted.map(|accepted| accepted::read(&beside(accepted), &[&file.name]));
         let target = Target {
             openapi: file.openapi,
             capabilities: file.capabilities,
@@ -210,8 +218,9 @@ impl Target {
             tenants: file.tenants,
             limits: file.limits,
             consent: file.consent,
+            accepted: accepted.transpose()?.unwrap_or_default(),
             headers,
-            ca: file.ca.map(|ca| path.parent().unwrap_or(Path::new("")).join(ca)),
+            ca: file.ca.map(beside),
             proxy: file.proxy,
             identity: file.identity,
             vocabulary: file.vocabulary,
@@ -279,6 +288,11 @@ fn contradiction(target: &Target) -> Option<String> {
         && (!matches!(url.scheme(), "http" | "https") || url.host_str().is_none())
     {
         return Some(format!("lambda.url must be an http or https URL with a host, found '{url}'"));
+    }
+    if target.limits.timeout_seconds == 0 {
+        return Some(
+            "limits.timeout_seconds must be 1 or more: within 0 nothing is ever answered".to_owned(),
+        );
     }
     if !target.openapi.starts_with('/') {
         return Some(format!("openapi must be a path that begins with '/', found '{}'", target.openapi));

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::record::{
-    Absent, Cell, Ended, Finding, LoadResult, MatrixCell, SuiteStarted, Threshold, Uncovered,
+    Absent, Accepted, Cell, Ended, Finding, LoadResult, MatrixCell, Measured, Subject, SuiteStarted,
+    Threshold, Uncovered,
 };
 use harness::verdict::Verdict;
 use time::OffsetDateTime;
@@ -18,6 +19,8 @@ pub(super) type Key = (String, String, Option<String>);
 pub(super) struct Fold {
     pub suites: BTreeMap<Key, SuiteFold>,
     pub findings: BTreeMap<[String; 2], Finding>,
+    pub accepted: BTreeMap<[String; 2], Accepted>,
+    pub measured: BTreeMap<[String; 3], Measured>,
     pub coverage: Vec<Cell>,
     pub uncovered: BTreeSet<Uncovered>,
     pub matrix: BTreeMap<[String; 3], MatrixCell>,
@@ -34,8 +37,10 @@ pub(super) struct SuiteFold {
     pub operations: usize,
     pub processes: usize,
     pub unfinished: usize,
+    pub part: Option<String>,
     pub spans: Vec<(OffsetDateTime, OffsetDateTime)>,
     pub tests: BTreeMap<String, Test>,
+    pub subjects: BTreeMap<String, Subject>,
     pub loads: Vec<LoadResult>,
 }
 
@@ -72,6 +77,7 @@ impl Fold {
             seconds: ended.seconds,
             steps: ended.steps,
             attempts,
+            subject: None,
         };
         tests.insert(ended.test, test);
     }
@@ -108,8 +114,13 @@ impl Fold {
 
 impl SuiteFold {
     /// What it comes to.
-    pub fn conclude(self, key: Key, findings: &[Finding], weaknesses: &[Weakness]) -> Suite {
+    pub fn conclude(mut self, key: Key, findings: &[Finding], weaknesses: &[Weakness]) -> Suite {
         let (suite, target, profile) = key;
+        for (test, subject) in self.subjects {
+            if let Some(test) = self.tests.get_mut(&test) {
+                test.subject = Some(subject);
+            }
+        }
         let loads: Vec<_> = self.loads.into_iter().map(judged).collect();
         let mut counts = Counts::default();
         for test in self.tests.values() {
@@ -144,6 +155,7 @@ impl SuiteFold {
             operations: self.operations,
             processes: self.processes,
             unfinished: self.unfinished,
+            part: self.part,
             tests: self.tests.into_values().collect(),
             loads,
             counts,

@@ -70,6 +70,23 @@ pub(super) fn read_into(fold: &mut Fold, records: Vec<Record>) {
                 process.worked(&key, ended.seconds);
                 fold.attempt(&key, ended);
             }
+            Record::Part(part) => {
+                let key = process.suite(&part.suite, &part.target);
+                fold.suites.entry(key).or_default().part = Some(part.what);
+            }
+            Record::Subject(subject) => {
+                let key = process.suite(&subject.suite, &subject.target);
+                let subjects = &mut fold.suites.entry(key).or_default().subjects;
+                subjects.insert(subject.test.clone(), subject);
+            }
+            Record::Accepted(accepted) => {
+                let place = [accepted.target.clone(), accepted.finding.clone()];
+                fold.accepted.insert(place, accepted);
+            }
+            Record::Measured(measured) => {
+                let key = [measured.suite.clone(), measured.target.clone(), measured.name.clone()];
+                fold.measured.insert(key, measured);
+            }
             Record::Finding(finding) => {
                 fold.findings.insert([finding.target.clone(), finding.id.clone()], finding);
             }

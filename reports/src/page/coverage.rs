@@ -6,6 +6,7 @@ use harness::exchange::Class;
 use harness::record::{Cell, MatrixCell};
 use serde::Serialize;
 
+use crate::knowledge;
 use crate::report::RunReport;
 use crate::text::grouped;
 
@@ -36,9 +37,9 @@ struct HeatCell {
     requests: u64,
     /// 0 for none, then 1 to 4 by powers of four.
     level: u32,
-    /// The first letters of the classes sent.
+    /// The marks of the classes sent.
     classes: String,
-    /// The first letters of the classes that were demanded and not sent.
+    /// The marks of the classes that were demanded and not sent.
     missing: String,
     title: String,
 }
@@ -47,6 +48,33 @@ struct HeatCell {
 struct UncoveredRow {
     operation: String,
     gaps: Vec<String>,
+}
+
+/// What a mark in the tables stands for.
+#[derive(Serialize)]
+pub(super) struct Mark {
+    mark: String,
+    title: String,
+}
+
+/// The marks of the classes that were sent or demanded.
+pub(super) fn marks(report: &RunReport) -> Vec<Mark> {
+    let sent = report.coverage.iter().map(|cell| cell.class);
+    let classes: BTreeSet<Class> = sent.chain(report.uncovered.iter().map(|gap| gap.class)).collect();
+    let mark = |class: Class| Mark {
+        mark: mark(class),
+        title: knowledge::class(class.as_str())
+            .map_or_else(|| class.as_str().replace('-', " "), |known| known.title.to_lowercase()),
+    };
+    classes.into_iter().map(mark).collect()
+}
+
+/// What stands for a class in a cell: its letter, or the beginning of its name where it has none.
+fn mark(class: Class) -> String {
+    match knowledge::class(class.as_str()) {
+        Some(known) => known.mark.clone(),
+        None => class.as_str().chars().take(2).collect(),
+    }
 }
 
 /// The heat tables, one for each target. What the security suite sent counts, or, where it did not run, what
@@ -108,21 +136,9 @@ fn heat_cell(sent: Option<&BTreeMap<Class, u64>>, missing: Option<&BTreeSet<Clas
     HeatCell {
         requests,
         level: if requests == 0 { 0 } else { (requests.ilog2() / 2 + 1).min(4) },
-        classes: classes().map(|(class, _)| letter(*class)).collect(),
-        missing: missing.into_iter().flatten().map(|class| letter(*class)).collect(),
+        classes: classes().map(|(class, _)| mark(*class)).collect(),
+        missing: missing.into_iter().flatten().map(|class| mark(*class)).collect(),
         title: title.join(", "),
-    }
-}
-
-/// One letter for a class; the page has the legend.
-fn letter(class: Class) -> char {
-    match class {
-        Class::Use => 'U',
-        Class::Control => 'C',
-        Class::Matrix => 'M',
-        Class::Hop => 'H',
-        Class::Token => 'T',
-        Class::Cleanup => 'X',
     }
 }
 

@@ -7,6 +7,7 @@ use harness::record::Finding;
 use serde::Serialize;
 
 use crate::conclusion::shell_word;
+use crate::knowledge::remedy;
 use crate::merge::EXCHANGES;
 use crate::report::RunReport;
 use crate::text::is_control;
@@ -96,6 +97,10 @@ pub(super) struct FindingCard {
     cwe: u32,
     owasp: String,
     asvs: Vec<String>,
+    weakness: String,
+    remedy: String,
+    /// By whom and until when it was accepted, where that day is over.
+    expired: String,
     rerun: String,
     exchanges: Vec<ExchangeView>,
     left_out: usize,
@@ -115,12 +120,15 @@ pub(super) fn findings(report: &RunReport) -> Findings {
         let shown = finding.exchanges.len().min(room);
         room -= shown;
         left_out += finding.exchanges.len() - shown;
-        card(finding, at + 1, shown)
+        card(report, finding, at + 1, shown)
     });
     Findings { cards: cards.collect(), left_out }
 }
 
-fn card(finding: &Finding, number: usize, shown: usize) -> FindingCard {
+fn card(report: &RunReport, finding: &Finding, number: usize, shown: usize) -> FindingCard {
+    let remedy = remedy(finding.cwe);
+    let expired =
+        report.accepted.iter().map(|accepted| &accepted.entry).find(|entry| entry.finding == finding.id);
     FindingCard {
         id: finding.id.clone(),
         anchor: finding_anchor(number),
@@ -136,6 +144,11 @@ fn card(finding: &Finding, number: usize, shown: usize) -> FindingCard {
         cwe: finding.cwe,
         owasp: finding.owasp.clone(),
         asvs: finding.asvs.clone(),
+        weakness: remedy.map(|remedy| remedy.name.clone()).unwrap_or_default(),
+        remedy: remedy.map(|remedy| remedy.hint.clone()).unwrap_or_default(),
+        expired: expired.map_or_else(String::new, |entry| {
+            format!("by {} until {}, which is over. {}", entry.by, entry.until, entry.reason)
+        }),
         rerun: format!("watertight rerun {}", shell_word(&finding.id)),
         exchanges: finding.exchanges[..shown].iter().map(|exchange| view(exchange, String::new())).collect(),
         left_out: finding.exchanges.len() - shown,

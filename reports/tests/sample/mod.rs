@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is the report")]
 
+pub mod lists;
 mod platform;
 
 use std::collections::BTreeMap;
@@ -458,5 +459,6 @@ fn security(run: &Run) {
     };
     test(run, suite, "access", &low.check, Verdict::Fail, Some("404 bodies differ"));
     run.record(suite, &Record::Finding(low)).unwrap();
+    lists::lists(run, "access");
     end(run, suite, "access", 31.2);
 }

@@ -2,10 +2,10 @@
 //! made fresh for whatever an attack or a control uses up.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use harness::client::{Answer, Api, Call, CallError};
-use harness::contract::{Operation, SlotKind};
+use harness::contract::{Effect, Operation, SlotKind};
 use harness::data::{Data, DataError, Fill, Tenant};
 use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
@@ -32,6 +32,8 @@ pub struct Arena {
     pub cast: Arc<Cast>,
     data: Data,
     personas: BTreeMap<Persona, Principal>,
+    /// What reads were filled with, by organisation and operation.
+    read: Mutex<BTreeMap<(String, String), Fill>>,
 }
 
 /// One tenant.
@@ -59,7 +61,7 @@ pub struct Attacked {
 impl Arena {
     /// Builds an arena for a cast. `owner` names it in the ledger. One that cannot be built to its end is removed.
     pub async fn build(system: &Arc<System>, cast: &Arc<Cast>, owner: &str) -> Result<Arena, Stop> {
-        let api = system.api("security");
+        let api = system.impatient_api("security");
         let data = Data::new(system.clone(), api.clone(), owner);
         let sides = async {
             let top = cast.ladder.top;
@@ -74,7 +76,16 @@ impl Arena {
             }
         };
         let (system, cast) = (system.clone(), cast.clone());
-        let mut arena = Arena { system, api, acme, globex, cast, data, personas: BTreeMap::new() };
+        let mut arena = Arena {
+            system,
+            api,
+            acme,
+            globex,
+            cast,
+            data,
+            personas: BTreeMap::new(),
+            read: Mutex::default(),
+        };
         for persona in arena.cast.personas.clone() {
             match arena.persona(persona).await {
                 Ok(principal) => arena.personas.insert(persona, principal),
@@ -113,6 +124,11 @@ impl Arena {
         })
     }
 
+    /// What else can be made for the cases of a group; it goes with the arena.
+    pub(crate) fn data(&self) -> &Data {
+        &self.data
+    }
+
     /// A persona, signed in.
     pub fn principal(&self, persona: Persona) -> Principal {
         self.personas.get(&persona).cloned().unwrap_or_else(Principal::anonymous)
@@ -131,9 +147,49 @@ impl Arena {
         }
     }
 
-    /// Makes whatever an operation names on one side.
+    /// Makes whatever an operation names on one side. A read uses nothing up, so all reads of an arena are of the same.
     pub async fn fresh(&self, side: &Side, operation: &Operation) -> Result<Fill, Stop> {
-        Ok(self.data.fill(&side.tenant, &side.admin, operation).await?)
+        let reads = operation.effect == Effect::Read;
+        let key = (side.tenant.org.clone(), operation.name.clone());
+        let known = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fill) = known().get(&key).filter(|_| reads) {
+            return Ok(fill.clone());
+        }
+        let fill = self.data.fill(&side.tenant, &side.admin, operation).await?;
+        if reads {
+            known().insert(key, fill.clone());
+        }
+        Ok(fill)
+    }
+
+    /// Lets reads have something new: an attack may have used up what they were about.
+    pub(crate) fn renew(&self) {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// One more administrator of a side; with the other side's too, where they are one person.
+    pub async fn colleague(&self, side: &Side, also: Option<&Side>) -> Result<Principal, Stop> {
+        let (users, role) = (self.data.users(), Some(self.cast.ladder.top.name));
+        let colleague = users.create(&side.tenant, "colleague", role).await?;
+        Ok(match also {
+            Some(other) => users.join(&other.tenant, &colleague, role).await?,
+            None => colleague,
+        })
+    }
+
+    /// Takes somebody's standing in a side away, by whichever way the contract has.
+    pub async fn expel(&self, side: &Side, person: &Principal) -> Result<(), Stop> {
+        let call = if self.api.contract().get("member-remove").is_some() {
+            self.api.call("member-remove").as_(&side.admin).org(&side.tenant.org)
+        } else {
+            let suspend = self.api.call("user-status-set").as_(&self.data.platform_admin()?);
+            suspend.slot(SlotKind::Status, "SUSPENDED")
+        };
+        let answer = call.user(&person.subject).send().await?;
+        if answer.status < 300 {
+            return Ok(());
+        }
+        Err(Stop::error(answer.unexpected("2xx", &answer.status.to_string()).to_string()))
     }
 
     /// A call of an operation with the values of a fill.
@@ -143,6 +199,22 @@ impl Arena {
 
     /// Sends an attack. A leak is an observation here, not an end.
     pub async fn attack(&self, call: Call) -> Result<Attacked, Stop> {
+        Ok(self.attempt(call).await?)
+    }
+
+    /// The same, where the target may well end the connection instead of answering: then there is nothing.
+    pub async fn attack_or_cut(&self, call: Call) -> Result<Option<Attacked>, Stop> {
+        match self.attempt(call).await {
+            Err(CallError::Transport { source, .. })
+                if !source.is_timeout() && !source.is_connect() && !source.is_builder() =>
+            {
+                Ok(None)
+            }
+            attempted => Ok(Some(attempted?)),
+        }
+    }
+
+    async fn attempt(&self, call: Call) -> Result<Attacked, CallError> {
         match call.send().await {
             Ok(answer) => {
                 let exchange = answer.exchange.clone();
@@ -152,7 +224,7 @@ impl Arena {
                 let status = exchange.status.unwrap_or_default();
                 Ok(Attacked { status, exchange: *exchange, leak: Some(leak.to_string()), body: Value::Null })
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -164,8 +236,33 @@ impl Arena {
         fill.rightful(operation, &side.admin)
     }
 
-    /// The rightful caller's request: must succeed, or a denial of the same operation means nothing.
+    /// The rightful caller's token, spoilt: must be refused, or a denial of the same operation means nothing. A service
+    /// that ignores tokens refuses for other reasons, or not at all.
+    pub async fn negative_control(
+        &self,
+        operation: &Operation,
+        side: &Side,
+        fill: &Fill,
+    ) -> Result<(), Stop> {
+        let principal = self.rightful(operation, side, fill);
+        let Some(spoilt) = principal.credential.spoilt()?.filter(|_| operation.needs_token()) else {
+            return Ok(());
+        };
+        let call = self.call(operation, &principal, fill, Class::Control).credential(spoilt);
+        let answered = self.attack(call).await?;
+        if answered.leak.is_none() && self.system.target.denials.unauthenticated.contains(&answered.status) {
+            return Ok(());
+        }
+        let status = answered.status;
+        Err(Stop::error(format!(
+            "negative control failed, so a denial would mean nothing: status {status} for a knowingly invalid token"
+        )))
+    }
+
+    /// The rightful caller's request: must succeed, or a denial of the same operation means nothing. So must the same
+    /// request with an invalid token be refused.
     pub async fn control(&self, operation: &Operation, side: &Side, fill: &Fill) -> Result<Answer, Stop> {
+        self.negative_control(operation, side, fill).await?;
         let principal = self.rightful(operation, side, fill);
         let answer = self.call(operation, &principal, fill, Class::Control).send().await?;
         if (200..300).contains(&answer.status) {
@@ -178,10 +275,26 @@ impl Arena {
     /// The state of both tenants, of whatever else a fill names, and of what the attack would have created
     /// elsewhere, which is found by the words in it.
     pub async fn snapshot(&self, operation: &Operation, fills: &[&Fill]) -> Result<Snapshot, Stop> {
-        let mut watched = vec![
-            Watched { org: self.acme.tenant.org.clone(), owner: self.acme.admin.clone() },
-            Watched { org: self.globex.tenant.org.clone(), owner: self.globex.admin.clone() },
-        ];
+        self.snapshot_of(&[&self.acme, &self.globex], operation, fills).await
+    }
+
+    /// The same, where the operation may change it.
+    pub async fn state(&self, operation: &Operation, fills: &[&Fill]) -> Result<Option<Snapshot>, Stop> {
+        if operation.effect == Effect::Read {
+            return Ok(None);
+        }
+        Ok(Some(self.snapshot(operation, fills).await?))
+    }
+
+    /// The same of some sides.
+    pub async fn snapshot_of(
+        &self,
+        sides: &[&Side],
+        operation: &Operation,
+        fills: &[&Fill],
+    ) -> Result<Snapshot, Stop> {
+        let watch = |side: &&Side| Watched { org: side.tenant.org.clone(), owner: side.admin.clone() };
+        let mut watched: Vec<Watched> = sides.iter().map(watch).collect();
         for org in fills.iter().filter_map(|fill| fill.values.get(&SlotKind::Org)) {
             if self.system.store.is_some() && watched.iter().all(|watched| watched.org != *org) {
                 watched.push(Watched { org: org.clone(), owner: self.principal(Persona::PlatformAdmin) });

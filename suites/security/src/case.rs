@@ -1,7 +1,9 @@
 //! A case: one attack whose outcome has a name, and what its success would mean.
 
+use std::time::Duration;
+
 use harness::exchange::Exchange;
-use harness::record::{Finding, Severity};
+use harness::record::{Finding, Severity, Subject};
 use harness::suite::Outcome;
 use harness::verdict::Verdict;
 
@@ -12,8 +14,14 @@ pub struct Reference {
     pub cwe: u32,
     /// OWASP API Security Top 10 2023.
     pub owasp: &'static str,
-    /// OWASP ASVS 5.0 requirement.
+    /// OWASP ASVS 5.0 requirements, with commas between.
     pub asvs: &'static str,
+}
+
+impl Reference {
+    fn requirements(self) -> Vec<String> {
+        self.asvs.split(',').map(|requirement| requirement.trim().to_owned()).collect()
+    }
 }
 
 /// One case.
@@ -42,12 +50,27 @@ pub struct CaseOutcome {
     pub outcome: Outcome,
     /// The hole, if it found one.
     pub finding: Option<Finding>,
+    /// How long a right outlived its end, where that was measured.
+    pub outlived: Option<Duration>,
 }
 
 impl Case {
+    /// What it is about, for the records of a suite on a target.
+    pub fn subject(&self, suite: &str, target: &str) -> Subject {
+        Subject {
+            suite: suite.to_owned(),
+            target: target.to_owned(),
+            test: self.path.clone(),
+            operation: self.operation.clone(),
+            cwe: self.reference.cwe,
+            owasp: self.reference.owasp.to_owned(),
+            asvs: self.reference.requirements(),
+        }
+    }
+
     /// The attack was refused, and nothing changed.
     pub fn passed(self) -> CaseOutcome {
-        CaseOutcome { case: self, outcome: Outcome::pass(), finding: None }
+        CaseOutcome { case: self, outcome: Outcome::pass(), finding: None, outlived: None }
     }
 
     /// The attack succeeded: a finding.
@@ -60,7 +83,7 @@ impl Case {
     ) -> CaseOutcome {
         let reference = self.reference;
         let finding = Finding {
-            id: format!("{target}.{}", self.path.replace('/', ".")),
+            id: Finding::id_of(target, &self.path),
             title: self.title.clone(),
             check: self.path.clone(),
             suite: "security".to_owned(),
@@ -69,18 +92,25 @@ impl Case {
             severity: self.severity,
             cwe: reference.cwe,
             owasp: reference.owasp.to_owned(),
-            asvs: vec![reference.asvs.to_owned()],
+            asvs: reference.requirements(),
             gain: self.gain.clone(),
             expected: expected.to_owned(),
             observed: observed.to_owned(),
             exchanges,
         };
         let outcome = Outcome::because(Verdict::Fail, format!("expected {expected}, observed {observed}"));
-        CaseOutcome { case: self, outcome, finding: Some(finding) }
+        CaseOutcome { case: self, outcome, finding: Some(finding), outlived: None }
     }
 
     /// Nothing was observed.
     pub fn without_result(self, verdict: Verdict, reason: &str) -> CaseOutcome {
-        CaseOutcome { case: self, outcome: Outcome::because(verdict, reason), finding: None }
+        CaseOutcome { case: self, outcome: Outcome::because(verdict, reason), finding: None, outlived: None }
+    }
+}
+
+impl CaseOutcome {
+    /// The same, with how long a right outlived its end.
+    pub(crate) fn after(self, outlived: Duration) -> CaseOutcome {
+        CaseOutcome { outlived: Some(outlived), ..self }
     }
 }

@@ -1,5 +1,7 @@
 //! Who the matrix sends requests as: the same personas for every system, with the roles of its ladder.
 
+use std::sync::Arc;
+
 use harness::contract::{Contract, SlotKind};
 use harness::system::System;
 use serde_json::Value;
@@ -86,6 +88,12 @@ impl Cast {
     /// The cast for a system.
     pub fn of(system: &System) -> Cast {
         Cast::new(title(system), &system.contract)
+    }
+
+    /// The same with these personas alone, for groups that need no others.
+    pub(crate) fn among(&self, wanted: &[Persona]) -> Arc<Cast> {
+        let personas = self.personas.iter().copied().filter(|persona| wanted.contains(persona)).collect();
+        Arc::new(Cast { ladder: self.ladder, personas, absent: Vec::new() })
     }
 
     /// The cast for a service of this title.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use harness::contract::{Operation, Unannotated};
+use harness::contract::{Contract, Operation, Unannotated};
+use harness::exchange::Class;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::target::TokenStyle;
@@ -12,7 +13,11 @@ use harness::world::Stop;
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome};
 use crate::cast::{Cast, Persona};
-use crate::{contract, hop, matrix, token};
+use crate::jwks::Scene;
+use crate::token::Extent;
+use crate::{
+    audit, contract, everyone, feature, hop, invitation, jwks, matrix, race, standing, surface, token,
+};
 
 /// One class of attack on one operation.
 #[derive(Clone, Debug)]
@@ -31,9 +36,23 @@ enum Attack {
     /// A persona that the system cannot have, and why.
     Absent(&'static str),
     Matrix(Operation),
+    /// A class that does not ask about roles, by everybody else.
+    Everyone(Class, Operation),
     Hop(Operation),
-    Token(Operation),
+    Token(Extent, Operation),
+    Audit(Operation),
+    Standing(Operation),
+    Invitation(Operation),
+    Feature(Operation),
+    Race(Operation),
+    Jwks(Scene, Operation),
+    /// A class of the surface, whether or not with what takes long.
+    Surface(Class, bool, Operation),
 }
+
+/// Whoever attacks besides the administrators of both tenants, where roles are not what is asked about: whoever nobody
+/// sends anything as need not be made.
+const FEW: [Persona; 2] = [Persona::Anonymous, Persona::PlatformAdmin];
 
 impl Group {
     pub(crate) fn unannotated(cast: &Arc<Cast>, route: &Unannotated) -> Group {
@@ -49,8 +68,25 @@ impl Group {
         Group { path: case.path.clone(), cases: vec![case], attack, cast: cast.clone() }
     }
 
-    /// The groups of an operation.
-    pub(crate) fn of(cast: &Arc<Cast>, operation: &Operation, style: TokenStyle) -> Vec<Group> {
+    /// The groups about the issuer's keys, each on a system of its own.
+    pub(crate) fn of_keys(cast: &Arc<Cast>, operation: &Operation) -> Vec<Group> {
+        let group = |scene: Scene| Group {
+            path: format!("jwks/{}", scene.name()),
+            cases: jwks::cases(scene, operation),
+            attack: Attack::Jwks(scene, operation.clone()),
+            cast: cast.among(&FEW),
+        };
+        Scene::ALL.into_iter().map(group).collect()
+    }
+
+    /// The groups of an operation; its tokens are forged to this extent.
+    pub(crate) fn of(
+        cast: &Arc<Cast>,
+        contract: &Contract,
+        operation: &Operation,
+        style: TokenStyle,
+        extent: Extent,
+    ) -> Vec<Group> {
         let group = |class: &str, cases, attack| Group {
             path: format!("{class}/{}", operation.name),
             cases,
@@ -59,28 +95,118 @@ impl Group {
         };
         let cases = matrix::cases(operation, &cast.personas);
         let mut groups = vec![group("matrix", cases, Attack::Matrix(operation.clone()))];
+        for class in everyone::CLASSES {
+            let cases = everyone::cases(class, operation, cast, style);
+            if !cases.is_empty() {
+                groups.push(group(class.as_str(), cases, Attack::Everyone(class, operation.clone())));
+            }
+        }
+        let mut among = |class: &str, cases: Vec<Case>, personas: &[Persona], attack| {
+            if !cases.is_empty() {
+                groups.push(Group { cast: cast.among(personas), ..group(class, cases, attack) });
+            }
+        };
         if hop::applies(operation) {
-            groups.push(group("hop", hop::cases(operation), Attack::Hop(operation.clone())));
+            among("hop", hop::cases(operation), &FEW, Attack::Hop(operation.clone()));
         }
         if operation.needs_token() {
-            groups.push(group("token", token::cases(operation, style), Attack::Token(operation.clone())));
+            let cases = token::cases(operation, style, extent);
+            among("token", cases, &FEW, Attack::Token(extent, operation.clone()));
         }
+        if audit::applies(operation) {
+            let personas = audit::personas(operation, cast);
+            among("audit", audit::cases(operation, cast), &personas, Attack::Audit(operation.clone()));
+        }
+        if standing::applies(operation) {
+            let cases = standing::cases(operation, cast, contract);
+            among("standing", cases, &standing::personas(cast), Attack::Standing(operation.clone()));
+        }
+        let cases = invitation::cases(operation, contract);
+        among("invitation", cases, &invitation::personas(cast), Attack::Invitation(operation.clone()));
+        let cases = feature::cases(operation, contract);
+        among("feature", cases, &feature::personas(cast), Attack::Feature(operation.clone()));
+        let cases = race::cases(operation, contract);
+        among("race", cases, &race::personas(cast), Attack::Race(operation.clone()));
         groups
+    }
+
+    /// The groups of an operation's surface.
+    pub(crate) fn surface(
+        cast: &Arc<Cast>,
+        contract: &Contract,
+        operation: &Operation,
+        full: bool,
+    ) -> Vec<Group> {
+        let classes = surface::classes(contract, operation, full).into_iter();
+        let few = cast.among(&FEW);
+        let group = |(class, cases): (Class, Vec<Case>)| Group {
+            path: format!("{}/{}", class.as_str(), operation.name),
+            cases,
+            attack: Attack::Surface(class, full, operation.clone()),
+            cast: few.clone(),
+        };
+        classes.map(group).collect()
+    }
+
+    /// The class of attack; none where nothing is sent.
+    pub(crate) fn class(&self) -> Option<Class> {
+        self.path.split('/').next().and_then(Class::of_word).filter(|class| class.is_attack())
+    }
+
+    /// Who must have sent something; an empty label stands for anyone.
+    pub(crate) fn principals(&self) -> Vec<&'static str> {
+        match &self.attack {
+            Attack::Matrix(_) => self.cast.personas.iter().map(|persona| persona.label()).collect(),
+            Attack::Everyone(class, operation) => {
+                let attackers = everyone::attackers(*class, operation, &self.cast).into_iter();
+                attackers.map(Persona::label).collect()
+            }
+            _ => vec![""],
+        }
+    }
+
+    /// Whether it is the part of its class that everybody else sends.
+    pub(crate) fn is_by_everyone(&self) -> bool {
+        matches!(self.attack, Attack::Everyone(..))
+    }
+
+    /// The arena that the group can share with those of the same words, one after the other; none where it makes lists
+    /// long, waits, or takes somebody's standing away.
+    pub(crate) fn ground(&self) -> Option<(&'static str, &str)> {
+        match &self.attack {
+            Attack::Matrix(operation) | Attack::Everyone(_, operation) => Some(("everyone", &operation.name)),
+            Attack::Surface(Class::Cursor | Class::Interference, ..) => None,
+            Attack::Hop(operation) | Attack::Token(_, operation) | Attack::Surface(_, _, operation) => {
+                Some(("few", &operation.name))
+            }
+            _ => None,
+        }
     }
 
     /// Runs all cases of the group; every case gets an outcome. Where the group could not be run to its end,
     /// for instance because a control failed, what it found stands, and everything else observed nothing.
-    pub async fn run(&self, system: &Arc<System>, suite: &Suite) -> Vec<CaseOutcome> {
+    /// It takes the arena that it is given, or one of its own, and leaves it for whoever comes `next` if it found
+    /// nothing.
+    pub(crate) async fn run(
+        &self,
+        system: &Arc<System>,
+        suite: &Suite,
+        ground: &mut Option<Arena>,
+        next: bool,
+    ) -> Vec<CaseOutcome> {
         match &self.attack {
             Attack::Unannotated(route) => return vec![contract::judge(&system.target.name, route)],
             Attack::Absent(why) => {
                 let cases = self.cases.iter().cloned();
                 return cases.map(|case| case.without_result(Verdict::Skip, why)).collect();
             }
-            Attack::Matrix(_) | Attack::Hop(_) | Attack::Token(_) => {}
+            _ => {}
         }
         let mut outcomes = Vec::new();
-        let Err(stop) = self.in_arena(system, suite, &mut outcomes).await else { return outcomes };
+        let attacked = self.in_arena(system, suite, ground, next, &mut outcomes).await;
+        // An attack does all of its cases, because they share controls; a plan may have asked for one alone.
+        outcomes.retain(|outcome| self.cases.iter().any(|case| case.path == outcome.case.path));
+        let Err(stop) = attacked else { return outcomes };
         // Whatever stopped the set-up or a control says nothing about the cases: even a leak, which is a finding
         // of its own by now.
         let verdict = if stop.verdict == Verdict::Skip { Verdict::Skip } else { Verdict::Error };
@@ -95,15 +221,37 @@ impl Group {
         &self,
         system: &Arc<System>,
         suite: &Suite,
+        ground: &mut Option<Arena>,
+        next: bool,
         outcomes: &mut Vec<CaseOutcome>,
     ) -> Result<(), Stop> {
-        let arena = Arena::build(system, &self.cast, &self.path).await?;
+        if let Attack::Jwks(scene, operation) = &self.attack {
+            return jwks::run(system, &self.cast, *scene, operation, outcomes).await;
+        }
+        let arena = match ground.take() {
+            Some(arena) => arena,
+            None => Arena::build(system, &self.cast, &self.path).await?,
+        };
         let attacked = match &self.attack {
             Attack::Matrix(operation) => matrix::run(&arena, operation, suite, outcomes).await,
             Attack::Hop(operation) => hop::run(&arena, operation, outcomes).await,
-            Attack::Token(operation) => token::run(&arena, operation, outcomes).await,
-            Attack::Unannotated(_) | Attack::Absent(_) => Ok(()),
+            Attack::Everyone(class, operation) => everyone::run(&arena, *class, operation, outcomes).await,
+            Attack::Token(extent, operation) => token::run(&arena, operation, *extent, outcomes).await,
+            Attack::Audit(operation) => audit::run(&arena, operation, outcomes).await,
+            Attack::Standing(operation) => standing::run(&arena, operation, outcomes).await,
+            Attack::Invitation(operation) => invitation::run(&arena, operation, outcomes).await,
+            Attack::Feature(operation) => feature::run(&arena, operation, outcomes).await,
+            Attack::Race(operation) => race::run(&arena, operation, outcomes).await,
+            Attack::Surface(class, full, operation) => {
+                surface::run(&arena, operation, *class, *full, outcomes).await
+            }
+            Attack::Unannotated(_) | Attack::Absent(_) | Attack::Jwks(..) => Ok(()),
         };
+        // Where something was found, the arena is not what the next group would take it for.
+        if next && attacked.is_ok() && outcomes.iter().all(|outcome| outcome.finding.is_none()) {
+            *ground = Some(arena);
+            return attacked;
+        }
         arena.leave().await.and(attacked)
     }
 }

@@ -3,7 +3,7 @@
 
 use harness::contract::{Effect, Operation, Permission, Slot, SlotKind, Visibility};
 use harness::data::Fill;
-use harness::exchange::Class;
+use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
 use harness::record::Severity;
 use harness::verdict::Verdict;
@@ -13,8 +13,10 @@ use uuid::Uuid;
 
 use crate::arena::{Arena, Attacked, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
+use crate::standing::is_refusal;
+use crate::surface::siege::Scene;
 
-const REFERENCE: Reference = Reference { cwe: 639, owasp: "API1", asvs: "8.2.2" };
+const REFERENCE: Reference = Reference { cwe: 639, owasp: "API1", asvs: "8.2.2, 8.4.1" };
 
 /// Subsets of more slots than this would be more requests than anyone waits for; five slots are 31 hops.
 pub(crate) const MOST_SLOTS: usize = 5;
@@ -39,6 +41,15 @@ fn subsets(operation: &Operation) -> Vec<Vec<&Slot>> {
     subsets.extend(rest.into_iter().map(|slot| vec![slot]));
     subsets.sort_by_key(Vec::len);
     subsets
+}
+
+/// How many subsets are left out by the bound.
+pub(crate) fn left_out(operation: &Operation) -> usize {
+    if !applies(operation) {
+        return 0;
+    }
+    let slots = u32::try_from(operation.naming_slots().count()).unwrap_or(u32::MAX);
+    2_usize.saturating_pow(slots) - 1 - subsets(operation).len()
 }
 
 /// The cases of an operation: one for each subset.
@@ -72,25 +83,21 @@ pub(crate) async fn run(
 ) -> Result<(), Stop> {
     let mut own = arena.fresh(&arena.acme, operation).await?;
     let mut foreign = arena.fresh(&arena.globex, operation).await?;
-    let writes = operation.effect != Effect::Read;
-    let mut before = arena.snapshot(operation, &[&own, &foreign]).await?;
+    let mut before = arena.state(operation, &[&own, &foreign]).await?;
     for swapped in subsets(operation) {
         let case = case(operation, &swapped);
-        if swapped.iter().all(|slot| own.values.get(&slot.kind) == foreign.values.get(&slot.kind)) {
+        if is_no_hop(&swapped, [&own, &foreign]) {
             // The same for all tenants: naming it is no hop.
             let reason = format!("both tenants have the same {}", kinds(&swapped));
             outcomes.push(case.without_result(Verdict::Skip, &reason));
             continue;
         }
         let attacker = attacker(arena, operation, &own);
-        let call = swapped.iter().fold(arena.call(operation, &attacker, &own, Class::Hop), |call, slot| {
-            foreign.values.get(&slot.kind).into_iter().fold(call, |call, value| call.at(&slot.place, value))
-        });
-        let attacked = arena.attack(call).await?;
+        let attacked = hopped(arena, operation, &attacker, [&own, &foreign], &swapped).await?;
         let (status, exchange) = (attacked.status, attacked.exchange.clone());
         let mut outcome = judge(arena, operation, case, &attacker, &own, &swapped, attacked).await?;
-        if writes {
-            let changes = before.changes(&arena.snapshot(operation, &[&own, &foreign]).await?);
+        if let Some(known) = &before {
+            let changes = known.changes(&arena.snapshot(operation, &[&own, &foreign]).await?);
             if !changes.is_empty() {
                 let observed = format!("status {status}, and the state changed: {}", listed(&changes));
                 let expected = "refused, and no change of state";
@@ -98,7 +105,7 @@ pub(crate) async fn run(
                 // What was attacked may be used up: the next hop needs its own.
                 own = arena.fresh(&arena.acme, operation).await?;
                 foreign = arena.fresh(&arena.globex, operation).await?;
-                before = arena.snapshot(operation, &[&own, &foreign]).await?;
+                before = arena.state(operation, &[&own, &foreign]).await?;
             }
         }
         outcomes.push(outcome);
@@ -108,9 +115,91 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// Whether naming these things is no hop: they are the same for all tenants.
+fn is_no_hop(swapped: &[&Slot], [own, foreign]: [&Fill; 2]) -> bool {
+    swapped.iter().all(|slot| own.values.get(&slot.kind) == foreign.values.get(&slot.kind))
+}
+
+/// Sends the request with some slots swapped for another tenant's values.
+async fn hopped(
+    arena: &Arena,
+    operation: &Operation,
+    attacker: &Principal,
+    [own, foreign]: [&Fill; 2],
+    swapped: &[&Slot],
+) -> Result<Attacked, Stop> {
+    let call = swapped.iter().fold(arena.call(operation, attacker, own, Class::Hop), |call, slot| {
+        foreign.values.get(&slot.kind).into_iter().fold(call, |call, value| call.at(&slot.place, value))
+    });
+    arena.attack(call).await
+}
+
+/// The answer about ids that nobody has, and whether its body is like this one.
+async fn as_absent(
+    arena: &Arena,
+    operation: &Operation,
+    attacker: &Principal,
+    own: &Fill,
+    swapped: &[&Slot],
+    body: &Value,
+) -> Result<(Exchange, bool), Stop> {
+    let call = swapped.iter().fold(arena.call(operation, attacker, own, Class::Hop), |call, slot| {
+        call.at(&slot.place, &Uuid::new_v4().to_string())
+    });
+    let absent = arena.attack(call).await?;
+    let is_alike = without_ids(&absent.body) == without_ids(body);
+    Ok((absent.exchange, is_alike))
+}
+
+/// The case of everything swapped at once.
+pub(crate) fn case_of_all(operation: &Operation) -> Case {
+    case(operation, &operation.naming_slots().collect::<Vec<_>>())
+}
+
+/// The hops of somebody who is no administrator: with everything swapped, and with everything but the organisation.
+/// They may be refused for whichever reason comes first.
+pub(crate) async fn by(scene: &Scene<'_>, attacker: &Principal, case: Case) -> Result<CaseOutcome, Stop> {
+    let Scene { arena, operation, own, foreign, .. } = scene;
+    let target = &arena.system.target;
+    let all: Vec<&Slot> = operation.naming_slots().collect();
+    let inside = all.iter().copied().filter(|slot| slot.kind != SlotKind::Org).collect::<Vec<_>>();
+    let mut hops = vec![all];
+    if hops[0] != inside {
+        hops.push(inside);
+    }
+    hops.retain(|swapped| !is_no_hop(swapped, [own, foreign]));
+    if hops.is_empty() {
+        return Ok(case.without_result(Verdict::Skip, "both tenants have the same"));
+    }
+    for swapped in hops {
+        let attacked = hopped(arena, operation, attacker, [own, foreign], &swapped).await?;
+        if is_refusal(arena, &attacked) {
+            continue;
+        }
+        let (status, mut exchanges) = (attacked.status, vec![attacked.exchange]);
+        if let Some(leak) = attacked.leak {
+            return Ok(case.failed(&target.name, "nothing foreign in the answer", &leak, exchanges));
+        }
+        if is_no_answer(status) {
+            return Ok(case.without_result(Verdict::Error, &no_answer(status)));
+        }
+        if operation.effect == Effect::Read && at_home(&swapped) && (200..300).contains(&status) {
+            let (absent, is_alike) =
+                as_absent(arena, operation, attacker, own, &swapped, &attacked.body).await?;
+            if absent.status == Some(status) && is_alike {
+                continue;
+            }
+            exchanges.push(absent);
+        }
+        let observed = format!("status {status} for another tenant's {}", kinds(&swapped));
+        return Ok(case.failed(&target.name, "a refusal", &observed, exchanges));
+    }
+    Ok(case.passed())
+}
+
 /// The administrator of the own tenant; for what only an invitee may do, the own tenant's invitee, and for what ends
 /// an organisation the administrator of the one made for that.
-fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
+pub(crate) fn attacker(arena: &Arena, operation: &Operation, own: &Fill) -> Principal {
     if operation.allows(&Permission::Invitee) || own.ending().is_some() {
         return arena.rightful(operation, &arena.acme, own);
     }
@@ -146,14 +235,11 @@ async fn judge(
     // answer for the foreign id must be the answer for an id that nobody has. In a foreign organisation there
     // is no such excuse.
     if operation.effect == Effect::Read && at_home(swapped) && (200..300).contains(&status) {
-        let call = swapped.iter().fold(arena.call(operation, attacker, own, Class::Hop), |call, slot| {
-            call.at(&slot.place, &Uuid::new_v4().to_string())
-        });
-        let absent = arena.attack(call).await?;
-        exchanges.push(absent.exchange);
-        if absent.status == status && without_ids(&absent.body) == without_ids(&attacked.body) {
+        let (absent, is_alike) = as_absent(arena, operation, attacker, own, swapped, &attacked.body).await?;
+        if absent.status == Some(status) && is_alike {
             return Ok(case.passed());
         }
+        exchanges.push(absent);
     }
     let observed = format!("status {status} for another tenant's {}", kinds(swapped));
     Ok(case.failed(&target.name, due.as_str(), &observed, exchanges))
@@ -192,7 +278,7 @@ fn due(operation: &Operation, swapped: &[&Slot]) -> Due {
 }
 
 /// Whether the organisation is still the attacker's own.
-fn at_home(swapped: &[&Slot]) -> bool {
+pub(crate) fn at_home(swapped: &[&Slot]) -> bool {
     swapped.iter().all(|slot| slot.kind != SlotKind::Org)
 }
 
@@ -201,7 +287,7 @@ fn kinds(swapped: &[&Slot]) -> String {
 }
 
 /// A body with its ids, which echo the request, made alike.
-fn without_ids(value: &Value) -> Value {
+pub(crate) fn without_ids(value: &Value) -> Value {
     match value {
         Value::String(text) if Uuid::parse_str(text).is_ok() => Value::String("<id>".to_owned()),
         Value::Array(items) => Value::Array(items.iter().map(without_ids).collect()),

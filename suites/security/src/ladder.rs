@@ -18,6 +18,11 @@ impl Role {
         self.permissions.iter().any(|held| covers(held, needed))
     }
 
+    /// What it permits, wildcards as they are written.
+    pub fn all(self) -> &'static [&'static str] {
+        self.permissions
+    }
+
     /// Whether it holds exactly this permission, wildcards as they are written.
     pub fn holds(self, permission: &str) -> bool {
         self.permissions.contains(&permission)

@@ -1,22 +1,30 @@
 //! The security suite: generated from the contract, so that an operation is attacked because it is there.
 //!
 //! [`plan`](Plan::of) turns a contract into groups of cases; [`run`](run::run) runs them. A group is one class
-//! of attack on one operation; its cases share tenants, resources and controls, and no two groups share
-//! anything, so all groups may run at once.
+//! of attack on one operation; its cases share tenants, resources and controls. Groups that leave an arena as it was
+//! take it one after the other; no others share anything, so they may run at once.
 #![warn(missing_docs)]
 
 pub mod arena;
+pub mod audit;
 mod case;
 pub mod cast;
 mod contract;
+mod everyone;
+mod feature;
 pub mod golden;
 mod group;
 mod hop;
+mod invitation;
+mod jwks;
 pub mod ladder;
 mod matrix;
 pub mod model;
 mod plan;
+mod race;
 pub mod run;
+mod standing;
+mod surface;
 mod token;
 
 pub use case::{Case, Reference};

@@ -94,10 +94,11 @@ pub(crate) async fn run(
             outcomes.push(outcome);
         }
     }
-    if !used {
-        arena.control(operation, &arena.acme, &fill).await?;
+    if used {
+        arena.negative_control(operation, &arena.acme, &fill).await
+    } else {
+        arena.control(operation, &arena.acme, &fill).await.map(drop)
     }
-    Ok(())
 }
 
 async fn attempt(

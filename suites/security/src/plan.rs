@@ -1,30 +1,56 @@
 //! The plan: every group a contract gives rise to, and what it will have covered.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use harness::contract::Operation;
 use harness::exchange::Class;
 use harness::system::System;
 
 use crate::cast::Cast;
 use crate::group::Group;
+use crate::token::Extent;
+use crate::{hop, jwks, surface, token};
 
 /// All groups of a contract, in an order that puts cheap and telling ones first.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The groups.
     pub groups: Vec<Group>,
-    cast: Arc<Cast>,
+    /// Whether it has what takes long, too.
+    full: bool,
 }
 
 impl Plan {
     /// The plan for a system: what its contract says, attacked by whom it can have.
     pub fn of(system: &System) -> Plan {
+        Plan::made(system, false)
+    }
+
+    /// The plan with what takes long, too.
+    pub fn full(system: &System) -> Plan {
+        Plan::made(system, true)
+    }
+
+    fn made(system: &System, full: bool) -> Plan {
         let (cast, style) = (Arc::new(Cast::of(system)), system.token_style());
         let unannotated = system.contract.unannotated.iter().map(|route| Group::unannotated(&cast, route));
         let absent = cast.absent.iter().map(|&(persona, why)| Group::absent(&cast, persona, why));
-        let attacked = system.contract.operations().flat_map(|operation| Group::of(&cast, operation, style));
-        let groups = unannotated.chain(absent).chain(attacked).collect();
-        Plan { groups, cast }
+        let contract = &system.contract;
+        let spared = if full { BTreeSet::new() } else { token::spared(contract) };
+        let extent = |operation: &Operation| {
+            if spared.contains(operation.name.as_str()) { Extent::EachKind } else { Extent::Every }
+        };
+        let attacked = contract.operations();
+        let attacked =
+            attacked.flat_map(|operation| Group::of(&cast, contract, operation, style, extent(operation)));
+        let surface = contract.operations();
+        let surface = surface.flat_map(|operation| Group::surface(&cast, contract, operation, full));
+        let keys = jwks::operation(contract).into_iter();
+        let keys = keys.flat_map(|operation| Group::of_keys(&cast, operation));
+        // What is about the issuer's keys waits more than it works, so it begins before the rest.
+        let groups = unannotated.chain(absent).chain(keys).chain(attacked).chain(surface).collect();
+        Plan { groups, full }
     }
 
     /// The part of the plan whose cases match one of the patterns (`*` stands for any part of a path).
@@ -32,6 +58,89 @@ impl Plan {
     #[must_use]
     pub fn only(mut self, matches: impl Fn(&str) -> bool) -> Plan {
         self.groups.retain(|group| group.cases.iter().any(|case| matches(&case.path)));
+        self
+    }
+
+    /// One check alone. Its group is run whole, because cases share their controls; the check alone is judged.
+    #[must_use]
+    pub fn alone(self, path: &str) -> Plan {
+        let mut plan = self.only(|known| known == path);
+        for group in &mut plan.groups {
+            group.cases.retain(|case| case.path == path);
+        }
+        plan
+    }
+
+    /// The groups as they are run: those of one bundle one after the other in one arena, the bundles side by side.
+    pub fn bundles(&self) -> Vec<Vec<Group>> {
+        let mut bundles: Vec<Vec<Group>> = Vec::new();
+        let mut known = BTreeMap::new();
+        for group in &self.groups {
+            let at = match group.ground() {
+                Some(ground) => *known.entry(ground).or_insert(bundles.len()),
+                None => bundles.len(),
+            };
+            match bundles.get_mut(at) {
+                Some(bundle) => bundle.push(group.clone()),
+                None => bundles.push(vec![group.clone()]),
+            }
+        }
+        bundles
+    }
+
+    /// What the plan leaves out, and why, in words.
+    pub fn bounds(&self, system: &System) -> Vec<String> {
+        let mut bounds = vec![Plan::combinations(system)];
+        if !self.full {
+            bounds.push(Plan::forgeries(system));
+        }
+        bounds
+    }
+
+    /// What the sample of forgeries leaves out.
+    fn forgeries(system: &System) -> String {
+        let (contract, style) = (&system.contract, system.token_style());
+        let spared = token::spared(contract);
+        let count = |operation: &Operation, extent| token::cases(operation, style, extent).len();
+        let left_out = |name: &&str| {
+            let operation = contract.get(name);
+            operation
+                .map_or(0, |operation| count(operation, Extent::Every) - count(operation, Extent::EachKind))
+        };
+        format!(
+            "every forgery of a token on each read and on one write of each shape of handler; on the {} other writes, \
+             whose handlers come by tokens as one of those does, one of each kind ({} left out; --full sends them)",
+            spared.len(),
+            spared.iter().map(left_out).sum::<usize>(),
+        )
+    }
+
+    /// What the bounds on combinations leave out.
+    fn combinations(system: &System) -> String {
+        let sum =
+            |left_out: fn(&Operation) -> usize| system.contract.operations().map(left_out).sum::<usize>();
+        format!(
+            "hops of every subset of up to {} slots ({} left out); the organisation said in up to {} other places, or in all ({} combinations left out)",
+            hop::MOST_SLOTS,
+            sum(hop::left_out),
+            surface::MOST_WAYS,
+            sum(surface::ways_left_out),
+        )
+    }
+
+    /// A slice for whoever wants to see it all at work: the role matrix whole, so that each operation is attacked, and of
+    /// every other class each n-th group, the first among them.
+    #[must_use]
+    pub fn slice(mut self, nth: usize) -> Plan {
+        let mut counts: BTreeMap<(Class, bool), usize> = BTreeMap::new();
+        self.groups.retain(|group| match group.class() {
+            None | Some(Class::Matrix) => true,
+            Some(class) => {
+                let count = counts.entry((class, group.is_by_everyone())).or_default();
+                *count += 1;
+                (*count - 1).is_multiple_of(nth)
+            }
+        });
         self
     }
 
@@ -45,18 +154,9 @@ impl Plan {
         let mut demanded = Vec::new();
         for group in &self.groups {
             let Some(operation) = group.cases.first().map(|case| case.operation.clone()) else { continue };
-            match group.path.split('/').next() {
-                Some("matrix") => {
-                    let personas = self.cast.personas.iter();
-                    demanded.extend(
-                        personas
-                            .map(|persona| (operation.clone(), persona.label().to_owned(), Class::Matrix)),
-                    );
-                }
-                Some("hop") => demanded.push((operation, String::new(), Class::Hop)),
-                Some("token") => demanded.push((operation, String::new(), Class::Token)),
-                _ => {}
-            }
+            let Some(class) = group.class() else { continue };
+            let principals = group.principals().into_iter();
+            demanded.extend(principals.map(|principal| (operation.clone(), principal.to_owned(), class)));
         }
         demanded
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use harness::record::{Record, Uncovered};
+use harness::record::{Measured, Record, Uncovered};
 use harness::run::RunError;
 use harness::suite::{Outcome, Suite};
 use harness::system::System;
@@ -15,7 +15,7 @@ use crate::case::CaseOutcome;
 use crate::group::Group;
 use crate::plan::Plan;
 
-/// Groups under way at once. The target, its store and the harness share the cores; more only queue.
+/// Bundles of groups under way at once. The target, its store and the harness share the cores; more only queue.
 const SIDE_BY_SIDE: usize = 8;
 
 /// What a plan came to.
@@ -43,12 +43,12 @@ pub async fn run(
 ) -> Result<Summary, RunError> {
     let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
     let mut tasks = JoinSet::new();
-    for group in &plan.groups {
-        let (group, system, suite, places) = (group.clone(), system.clone(), suite.clone(), places.clone());
+    for bundle in plan.bundles() {
+        let (system, suite, places) = (system.clone(), suite.clone(), places.clone());
         tasks.spawn(async move {
             // The semaphore is never closed, so a place is always given.
             let _place = places.acquire_owned().await.ok();
-            recorded(&group, &system, &suite).await
+            recorded(&bundle, &system, &suite).await
         });
     }
     let mut summary = Summary::default();
@@ -65,6 +65,7 @@ pub async fn run(
         }
     }
     summary.outcomes.sort_by(|one, other| one.case.path.cmp(&other.case.path));
+    measure(suite, &summary.outcomes)?;
     // What was skipped for want of a capability says so itself.
     let skipped = |path: &str| {
         let verdict = summary.outcomes.iter().find(|outcome| outcome.case.path == path);
@@ -83,24 +84,41 @@ pub async fn run(
     Ok(summary)
 }
 
-/// Runs one group and writes what came of it.
+/// How long rights outlived their end, over all operations: from the answer to the request that ended them, or from
+/// the next request on, to the first refusal.
+fn measure(suite: &Suite, outcomes: &[CaseOutcome]) -> Result<(), RunError> {
+    let outlived = outcomes.iter().filter_map(|outcome| outcome.outlived);
+    let values: Vec<f64> = outlived.map(|outlived| outlived.as_secs_f64() * 1e3).collect();
+    let name = "until a right that was taken away is refused";
+    match Measured::of(suite.name(), suite.target(), name, "ms", &values) {
+        Some(measured) => suite.record(&Record::Measured(measured)),
+        None => Ok(()),
+    }
+}
+
+/// Runs the groups of a bundle one after the other, and writes what came of them.
 pub async fn recorded(
-    group: &Group,
+    bundle: &[Group],
     system: &Arc<System>,
     suite: &Suite,
 ) -> Result<Vec<CaseOutcome>, RunError> {
-    let start = Instant::now();
-    for case in &group.cases {
+    for case in bundle.iter().flat_map(|group| &group.cases) {
         suite.started(&case.path)?;
+        suite.record(&Record::Subject(case.subject(suite.name(), suite.target())))?;
     }
-    let outcomes = group.run(system, suite).await;
-    for outcome in &outcomes {
-        suite.ended(&outcome.case.path, start, &outcome.outcome)?;
-        if let Some(finding) = &outcome.finding {
-            suite.record(&Record::Finding(finding.clone()))?;
+    let (mut all, mut ground) = (Vec::new(), None);
+    for (at, group) in bundle.iter().enumerate() {
+        let start = Instant::now();
+        let outcomes = group.run(system, suite, &mut ground, at + 1 < bundle.len()).await;
+        for outcome in &outcomes {
+            suite.ended(&outcome.case.path, start, &outcome.outcome)?;
+            if let Some(finding) = &outcome.finding {
+                suite.record(&Record::Finding(finding.clone()))?;
+            }
         }
+        all.extend(outcomes);
     }
-    Ok(outcomes)
+    Ok(all)
 }
 
 fn uncovered(system: &System, plan: &Plan) -> Vec<Uncovered> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use harness::contract::Contract;
 use harness::host;
 use serde_json::{Map, Value, json};
+use suites_security::audit::Due;
 use suites_security::cast::Cast;
 use suites_security::golden::Golden;
 use suites_security::model;
@@ -20,6 +21,8 @@ fn the_golden_table_of_an_embedded_target_is_what_its_contract_says() {
         let system = &selected.system;
         let title = system.document.pointer("/info/title").and_then(Value::as_str).unwrap();
         compare(title, &system.contract);
+        let strays = Due::of_title(title).unwrap().strays(&system.contract);
+        assert!(strays.is_empty(), "{title}: {}", strays.join("; "));
     }
 }
 

@@ -7,13 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use fixtures::Targets;
 use harness::host;
-use harness::record::{Absent, Record};
+use harness::record::{Absent, Accepted, Record};
 use harness::run::Run;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::verdict::{Exit, Verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 use suites_security::{Group, Plan, run};
+use time::OffsetDateTime;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -32,11 +33,24 @@ fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
         eprintln!("target {target} is skipped: {reason}");
         Run::current()?.record("security", &Record::Absent(Absent { target, reason }))?;
     }
+    let part = part(arguments);
     let (mut suites, mut all) = (Vec::new(), Vec::new());
     for selected in &selected {
         let system = &selected.system;
         let suite = Arc::new(Suite::begin("security", system, None)?);
-        all.extend(Plan::of(system).groups.into_iter().flat_map(|group| trials(group, system, &suite)));
+        for entry in &system.target.accepted {
+            suite.record(&Record::Accepted(Accepted { whole: part.is_none(), ..entry.clone() }))?;
+        }
+        if let Some(part) = &part {
+            suite.record(&suite.part(part))?;
+        }
+        let plan = Plan::of(system);
+        // Whoever asks for some waits for no others in the same arena.
+        let bundles = match &part {
+            Some(_) => plan.groups.into_iter().map(|group| vec![group]).collect(),
+            None => plan.bundles(),
+        };
+        all.extend(bundles.into_iter().flat_map(|bundle| trials(bundle, system, &suite)));
         suites.push(suite);
     }
     let conclusion = libtest_mimic::run(arguments, all);
@@ -46,24 +60,40 @@ fn suite(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
     Ok(conclusion.exit_code())
 }
 
-/// The cases of a group as tests. The group runs once, when the first of them is asked for.
-fn trials(group: Group, system: &Arc<System>, suite: &Arc<Suite>) -> Vec<Trial> {
+/// The part of the suite that is asked for.
+fn part(arguments: &Arguments) -> Option<String> {
+    let skipped = arguments.skip.iter().map(|pattern| format!("all but {pattern}"));
+    let words: Vec<String> = arguments.filter.iter().cloned().chain(skipped).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// The cases of a bundle of groups as tests. It runs once, when the first of them is asked for.
+fn trials(bundle: Vec<Group>, system: &Arc<System>, suite: &Arc<Suite>) -> Vec<Trial> {
     type Results = Result<BTreeMap<String, Result<(), String>>, String>;
-    let group = Arc::new(group);
+    let bundle = Arc::new(bundle);
     let results: Arc<OnceLock<Results>> = Arc::default();
-    let paths: Vec<String> = group.cases.iter().map(|case| case.path.clone()).collect();
+    let paths: Vec<String> =
+        bundle.iter().flat_map(|group| &group.cases).map(|case| case.path.clone()).collect();
     let kind = &system.target.name;
     let trial = |path: String| {
-        let (group, system, suite, results) = (group.clone(), system.clone(), suite.clone(), results.clone());
+        let (bundle, system, suite, results) =
+            (bundle.clone(), system.clone(), suite.clone(), results.clone());
         Trial::test(path.clone(), move || {
             let results = results.get_or_init(|| {
                 let runtime = host::handle().map_err(|error| error.to_string())?;
-                let outcomes = runtime.block_on(run::recorded(&group, &system, &suite));
+                let outcomes = runtime.block_on(run::recorded(&bundle, &system, &suite));
                 let outcomes = outcomes.map_err(|error| error.to_string())?;
                 Ok(outcomes
                     .into_iter()
                     .map(|outcome| {
-                        let failed = outcome.outcome.verdict >= Verdict::Fail;
+                        let accepted = outcome.finding.as_ref().is_some_and(|finding| {
+                            let today = OffsetDateTime::now_utc().date();
+                            let listed = system.target.accepted.iter();
+                            listed
+                                .filter(|entry| entry.until >= today)
+                                .any(|entry| entry.finding == finding.id)
+                        });
+                        let failed = outcome.outcome.verdict >= Verdict::Fail && !accepted;
                         let reason = outcome.outcome.reason.unwrap_or_default();
                         (outcome.case.path, if failed { Err(reason) } else { Ok(()) })
                     })

@@ -25,7 +25,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// All three suites, one after the other, and a report to look at.
+    /// The three suites, one after the other, and a report to look at; of the security suite a slice.
     Demo,
     /// The integration suite.
     Integration {
@@ -35,9 +35,16 @@ pub enum Command {
     },
     /// The security suite, generated from the target's contract.
     Security {
+        /// Also what takes long: whether answers about other tenants' ids take another time.
+        #[arg(long)]
+        full: bool,
         /// Only the checks that match, `*` stands for any part of a path: `hop/team-*`.
         #[arg(long, value_name = "PATTERN")]
         only: Option<String>,
+        /// Findings that are known and do not fail the run, in place of those that the target file names:
+        /// docs/reports.md.
+        #[arg(long, value_name = "FILE")]
+        accepted: Option<PathBuf>,
     },
     /// A load run, judged by thresholds.
     Load {
@@ -91,7 +98,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE", requires = "merge")]
         save_baseline: Option<PathBuf>,
     },
-    /// Runs the check behind a finding again.
+    /// Runs exactly the check behind a finding again, and says whether it still occurs.
     Rerun {
         /// The finding's id, as the report shows it.
         finding: String,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use fixtures::weakness::CatalogueError;
 use fixtures::{EmbeddedError, SelectError};
+use harness::accepted::AcceptedError;
 use harness::data::DataError;
 use harness::host::NoRuntime;
 use harness::reaper::ReaperError;
@@ -21,6 +22,9 @@ pub enum CommandError {
     /// No target.
     #[error(transparent)]
     Select(#[from] SelectError),
+    /// The accepted findings.
+    #[error(transparent)]
+    Accepted(#[from] AcceptedError),
     /// The embedded target under a weakness.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),

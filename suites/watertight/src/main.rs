@@ -55,7 +55,9 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
     match arguments.command {
         Command::Demo => demo::demo(target).await,
         Command::Integration { repeat } => integration::integration(target, repeat).await,
-        Command::Security { only } => security::security(target, only.as_deref()).await,
+        Command::Security { full, only, accepted } => {
+            security::security(target, full, only.as_deref(), accepted.as_deref()).await
+        }
         Command::Load { profile, duration, baseline, save_baseline, to_the_end, shard, start_at } => {
             let asked =
                 load::Asked { profile, duration, baseline, save_baseline, to_the_end, shard, start_at };

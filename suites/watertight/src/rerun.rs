@@ -1,50 +1,86 @@
-//! `rerun`: the check behind a finding, once more.
+//! `rerun`: exactly the check behind a finding, once more, and whether it still occurs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use harness::record::Finding;
 use harness::run::out_folder;
-use harness::verdict::Exit;
+use harness::verdict::{Exit, Verdict};
 
 use crate::error::CommandError;
-use crate::security;
+use crate::security::{self, Scope};
 use crate::session::Session;
 
+/// Exit code 1 where it still occurs, 0 where it does not, 2 where nobody can say.
 pub async fn rerun(target: Option<&Path>, finding: &str) -> Result<Exit, CommandError> {
-    let Behind { check, operation, target: name } = find(finding)?;
+    let known = find(finding)?;
+    let name = PathBuf::from(&known.target);
+    let asked = match (target, fixtures::file(Some(&name))) {
+        (Some(target), _) => target,
+        (None, None) => &*name,
+        (None, Some(_)) => {
+            return Err(CommandError::Nothing(format!(
+                "the finding {finding} is about the target '{}'; name its file: --target FILE",
+                known.target
+            )));
+        }
+    };
     // A leak shows wherever the operation is called; its check names no case.
-    let pattern = if check.starts_with("leak/") { format!("*/{operation}/*") } else { check };
-    println!("finding {finding}: running {pattern} again on {name}");
-    let name = PathBuf::from(name);
-    let embedded = fixtures::file(Some(&name)).is_none();
-    let session = Session::open(target.or(Some(&*name).filter(|_| embedded))).await?;
-    let done = session.part(security::run(&session, Some(&pattern))).await;
-    session.close(&done)
+    let leak = known.check.starts_with("leak/").then(|| format!("*/{}/*", known.operation));
+    let scope = leak.as_deref().map_or(Scope::Check(&known.check), Scope::Only);
+    let full = known.check.ends_with("/latency");
+    println!("finding {finding}: {}", known.title);
+    println!("running {} again on {}", leak.as_ref().unwrap_or(&known.check), known.target);
+    let session = Session::open(Some(asked)).await?;
+    if session.systems().await?.iter().all(|system| system.target.name != known.target) {
+        session.discard();
+        return Err(CommandError::Nothing(format!(
+            "the finding {finding} is about the target '{}', which {} is not",
+            known.target,
+            asked.display()
+        )));
+    }
+    let folder = session.run.folder();
+    // What is accepted is asked after like everything else.
+    let done = session.part(security::run(&session, scope, full, Some(&[]))).await;
+    let exit = session.close(&done)?;
+    println!("finding {finding}: {}", said(&known, folder)?);
+    Ok(exit)
 }
 
-/// What is behind a finding.
-struct Behind {
-    check: String,
-    operation: String,
-    target: String,
+/// What the run in a folder says of a finding.
+fn said(known: &Finding, folder: &Path) -> Result<&'static str, CommandError> {
+    let report = reports::merge(folder)?;
+    if report.findings.iter().any(|found| found.id == known.id) {
+        return Ok("it still occurs");
+    }
+    let mut tests = report.suites.iter().flat_map(|suite| &suite.tests).peekable();
+    let observed = tests.peek().is_some() && tests.all(|test| test.verdict <= Verdict::Pass);
+    // A check of the group that was skipped has seen nothing either.
+    let passed = report.counts().pass > 0;
+    Ok(if observed && passed {
+        "it no longer occurs"
+    } else {
+        "nobody can say: the check could not be observed"
+    })
 }
 
-/// What is behind a finding, from the newest run that has it.
-fn find(finding: &str) -> Result<Behind, CommandError> {
+/// A finding, from the newest run that has it.
+fn find(finding: &str) -> Result<Finding, CommandError> {
     let out = out_folder();
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         move |source| CommandError::File { path, source }
     };
-    let mut runs: Vec<PathBuf> = fs::read_dir(&out)
-        .map_err(unreadable(&out))?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.join("meta.json").is_file() && !path.is_symlink())
-        .collect();
+    let entries = fs::read_dir(&out).map_err(unreadable(&out))?;
+    let mut runs: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    runs.retain(|path| path.join("meta.json").is_file() && !path.is_symlink());
     runs.sort();
     for run in runs.iter().rev() {
-        if let Some(known) = reports::merge(run)?.findings.into_iter().find(|known| known.id == finding) {
-            return Ok(Behind { check: known.check, operation: known.operation, target: known.target });
+        let report = reports::merge(run)?;
+        let accepted = report.accepted.into_iter().filter_map(|entry| entry.finding);
+        if let Some(known) = report.findings.into_iter().chain(accepted).find(|known| known.id == finding) {
+            return Ok(known);
         }
     }
     Err(CommandError::Nothing(format!(

@@ -147,7 +147,9 @@ fn provisioned(url: &str) -> String {
 
 #[test]
 fn an_impostor_with_the_right_contract_never_passes() {
-    for status in [StatusCode::NOT_FOUND, StatusCode::OK, StatusCode::CREATED] {
+    for status in
+        [StatusCode::NOT_FOUND, StatusCode::OK, StatusCode::CREATED, StatusCode::INTERNAL_SERVER_ERROR]
+    {
         let folder = tempfile::tempdir().unwrap();
         let output = watertight(folder.path(), &["security"], &provisioned(&impostor(status)));
         let code = output.status.code();
@@ -165,4 +167,10 @@ fn an_impostor_with_the_right_contract_never_passes() {
             "{status}: nothing was proven\n{json}"
         );
     }
+}
+
+#[test]
+fn an_impostor_that_refuses_every_token_is_trouble() {
+    let message = trouble(&["security"], &provisioned(&impostor(StatusCode::UNAUTHORIZED)));
+    assert!(message.contains("the target to accept a token") && message.contains("401"), "{message}");
 }

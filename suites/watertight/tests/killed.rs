@@ -150,8 +150,8 @@ impl Site {
         let reaped = all_gone("the reaper");
         self.sweep();
         // What a test beside this one has just killed is seen here too, until its reaper has been there.
-        let gone = all_gone("reaper and sweep");
-        assert!(gone.is_ok(), "left behind after both: {gone:?}; the reaper: {reaped:?}");
+        let left = all_gone("reaper and sweep");
+        assert!(left.is_ok(), "left behind after both: {left:?}; the reaper: {reaped:?}");
         if reaped.is_ok() { "by the reaper" } else { "by sweep" }
     }
 }

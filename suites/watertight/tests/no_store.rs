@@ -2,6 +2,8 @@
 //! and nothing left.
 #![expect(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
 
+mod port;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -84,8 +86,7 @@ fn an_engine_that_is_not_there_is_named() {
         println!("SKIPPED: there is no command 'docker'");
         return;
     }
-    // Nobody listens where somebody just did.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = port::free();
     for engine in [format!("tcp://127.0.0.1:{port}"), "unix:///nowhere/docker.sock".to_owned()] {
         let message = trouble(&[("WATERTIGHT_DYNAMODB", "container"), ("DOCKER_HOST", &engine)]);
         for word in ["no container engine", &engine, "DOCKER_HOST", "WATERTIGHT_DYNAMODB"] {
@@ -116,7 +117,7 @@ fn an_image_that_is_not_there_is_named_with_the_variable_that_names_another() {
 
 #[test]
 fn an_endpoint_that_does_not_answer_is_named() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = port::free();
     let message = trouble(&[("WATERTIGHT_DYNAMODB", &format!("http://127.0.0.1:{port}"))]);
     assert!(
         message.contains(&format!("127.0.0.1:{port}")) && message.contains("WATERTIGHT_DYNAMODB"),

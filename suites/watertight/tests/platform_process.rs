@@ -2,53 +2,27 @@
 //! tells each request by tenant and id, and nothing that must stay secret.
 #![expect(clippy::unwrap_used, reason = "what a process cannot do is a failed test")]
 
+mod port;
+mod program;
+
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
 use harness::host;
 use harness::run::Run;
 use harness::stores::postgres::{Lent, PostgresError, Server};
+use program::Program;
 use serde_json::Value;
-use tempfile::TempDir;
 
 const PLATFORM_ADMIN: &str = "watertight-platform-admin";
 const PARTY: &str = "https://app.watertight.invalid";
 
-/// A port that nothing listens on. Somebody may take it before it is used, which then fails loudly.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// platform-service as a process, on a database of its own. Both end with this.
 struct Service {
-    process: Child,
+    program: Program,
     database: Lent,
-    folder: TempDir,
-    log: PathBuf,
-    url: String,
-    internal: String,
     jwks: u16,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-/// The service's binary beside the command's, built with the same selection as everything else.
-fn binary() -> PathBuf {
-    let binary = Path::new(env!("CARGO_BIN_EXE_watertight")).with_file_name("platform-service");
-    if !binary.is_file() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--workspace", "--bins", "--test", "integration"]);
-        assert!(build.status().unwrap().success(), "platform-service does not build");
-    }
-    binary
 }
 
 impl Service {
@@ -63,31 +37,20 @@ impl Service {
             }
             lent => lent.unwrap(),
         };
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("service.log");
-        let jwks = free_port();
+        let jwks = port::free();
         let issuer = format!("http://127.0.0.1:{jwks}");
-        let mut process = Command::new(binary())
-            .args(["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"])
-            .args(["--jwks-url", &format!("{issuer}/.well-known/jwks.json"), "--issuer", &issuer])
-            .args(["--authorized-party", PARTY, "--platform-admin", PLATFORM_ADMIN])
-            .env("DATABASE_URL", database.url().reveal())
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut address = || {
-            let line = lines.next().unwrap().unwrap();
-            line.split_whitespace().last().unwrap().to_owned()
-        };
-        let (url, internal) = (address(), address());
-        Some(Service { process, database, folder, log, url, internal, jwks })
+        let program = Program::start("platform-service", |command| {
+            command
+                .args(["--jwks-url", &format!("{issuer}/.well-known/jwks.json"), "--issuer", &issuer])
+                .args(["--authorized-party", PARTY, "--platform-admin", PLATFORM_ADMIN])
+                .env("DATABASE_URL", database.url().reveal());
+        });
+        Some(Service { program, database, jwks })
     }
 
     /// Tells the platform's stories against it; the folder of the run.
     fn integration(&self) -> PathBuf {
-        let target = self.folder.path().join("platform.toml");
+        let target = self.program.folder.path().join("platform.toml");
         let text = format!(
             "name = 'by-url'\nbase_url = '{}'\ninternal = '{}'\n\
              capabilities = ['provision', 'mint', 'audit', 'store']\n\
@@ -97,10 +60,10 @@ impl Service {
              [store]\nkind = 'postgres'\nurl = 'env:WATERTIGHT_TEST_DATABASE'\nvolatile = ['audit']\n\
              owners = ['id', 'org_id', 'user_id', 'subject', 'sold_by', 'email', 'name', 'slug', 'note']\n\
              schemas = {{ table = 'public.tenants', owner = 'org_id', schema = '{{schema}}' }}\n",
-            self.url, self.internal, self.jwks
+            self.program.url, self.program.internal, self.jwks
         );
         std::fs::write(&target, text).unwrap();
-        let run = self.folder.path().join("run");
+        let run = self.program.folder.path().join("run");
         let output = Command::new(env!("CARGO_BIN_EXE_watertight"))
             .args(["integration", "--target"])
             .arg(&target)
@@ -116,7 +79,7 @@ impl Service {
     }
 
     fn lines(&self) -> Vec<Value> {
-        let log = std::fs::read_to_string(&self.log).unwrap();
+        let log = std::fs::read_to_string(&self.program.log).unwrap();
         log.lines().map(|line| serde_json::from_str(line).unwrap_or(Value::Null)).collect()
     }
 }
@@ -149,7 +112,7 @@ fn the_platforms_stories_pass_against_a_url_and_its_log_keeps_what_is_secret() {
         requests.iter().filter_map(|request| request["tenant_id"].as_str()).collect();
     assert!(tenants.len() > 100, "each tenant is told apart, found {}", tenants.len());
 
-    let log = std::fs::read_to_string(&service.log).unwrap();
+    let log = std::fs::read_to_string(&service.program.log).unwrap();
     let (own, admin) = (service.database.url(), service.database.admin_url());
     for secret in
         [password(own.reveal()), password(admin.reveal()), "postgres://", "Bearer ", "eyJ", "@watertight"]

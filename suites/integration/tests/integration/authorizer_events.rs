@@ -86,11 +86,8 @@ fn every_forged_token_is_unauthorized(#[context] context: Context) {
         let claims = issuer.claims(&acme.admin.subject, &acme.admin.email);
         let path = acme.path("teams");
         for forgery in Forgery::of_style(issuer.style) {
-            let event = AuthorizerRequest::new("GET", &path);
-            let event = match forgery.header(issuer, &claims)? {
-                Some(header) => event.header("authorization", &header),
-                None => event,
-            };
+            let forged = forgery.forge(issuer, &claims)?;
+            let event = AuthorizerRequest::new("GET", &path).credential(&forged.credential)?;
             let found = ruling(world, &event.build(), "GET", &path).await?;
             world.equal(forgery.what, found, Ruling::Unauthorized)?;
         }

@@ -84,11 +84,8 @@ fn every_forged_token_is_401(#[context] context: Context) {
         let issuer = issuer(world)?;
         let claims = issuer.claims(&acme.owner.subject, &acme.owner.email);
         for forgery in Forgery::of_style(issuer.style) {
-            let credential = match forgery.header(issuer, &claims)? {
-                Some(header) => Credential::Verbatim(Secret::new(header)),
-                None => Credential::None,
-            };
-            let answer = acme.owner("product-list").credential(credential).send().await?;
+            let forged = forgery.forge(issuer, &claims)?;
+            let answer = acme.owner("product-list").credential(forged.credential).send().await?;
             world.must(answer.status == 401, format!("401 for {}, found {}", forgery.id, answer.status))?;
         }
         Ok(())
