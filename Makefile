@@ -2,8 +2,8 @@
 #
 #   make security TARGET=fixtures/targets/sit.toml    a deployment instead of the embedded targets
 #   make security TARGET=access                       one of the embedded targets
+#   make load PROFILE=peak DURATION=30s               another load profile, and another time than its own
 #   make security ACCEPTED=accepted.toml              findings that are known do not fail it
-#   make load PROFILE=peak                            another load profile
 #   make integration REPEAT=20                        so many times, in shuffled orders
 #   make security FULL=1                              also what takes long: oracles by time
 #   make mutants FULL=1                               every check against every weakness
@@ -17,6 +17,8 @@ WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 target = $(if $(TARGET),--target '$(TARGET)')
 accepted = $(if $(ACCEPTED),--accepted '$(ACCEPTED)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
+duration = $(if $(DURATION),--duration '$(DURATION)')
+baseline = $(if $(BASELINE),--baseline '$(BASELINE)')$(if $(SAVE_BASELINE), --save-baseline '$(SAVE_BASELINE)')
 full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
 
@@ -37,8 +39,8 @@ demo: build ## all suites (of security a slice) against the embedded targets, an
 security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET= ACCEPTED=]
 	@$(WATERTIGHT) security $(if $(FULL),--full) $(target) $(accepted)
 
-load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
-	@$(WATERTIGHT) load $(profile) $(target)
+load: build ## a load run, judged by thresholds  [PROFILE= DURATION= BASELINE= SAVE_BASELINE= TARGET=]
+	@$(WATERTIGHT) load $(profile) $(duration) $(baseline) $(target)
 
 mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 ONLY= TARGET=]
 	@$(WATERTIGHT) mutants $(full) $(target)
@@ -49,7 +51,7 @@ sweep: build ## remove whatever an interrupted run left behind  [TARGET=]
 report: build ## write the newest run's reports again
 	@$(WATERTIGHT) report
 
-bench: build ## speed of the harness and of the integration suite
+bench: build ## speed of the harness, the load generator and the integration suite
 	@$(WATERTIGHT) bench
 
 check-target: build ## what of a target would be tested, and what not; REHEARSE=1 calls everything once  [TARGET=]

@@ -8,6 +8,6 @@ mod principal;
 mod token;
 
 pub use jwks::{JwksMood, JwksServer};
-pub use keys::{Algorithm, KeyError, KeyPair, Keys};
+pub use keys::{Algorithm, KEYS_VARIABLE, KeyError, KeyPair, Keys};
 pub use principal::{Credential, Principal};
 pub use token::{Claims, Issuer};

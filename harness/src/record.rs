@@ -3,11 +3,15 @@
 //! Suites only append. `reports` reads the lines back and derives everything else, so a run that was
 //! killed half way still has a report: a [`Record::Started`] without its [`Record::Ended`] is an error.
 
+mod load;
+
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 
 use crate::exchange::{Class, Exchange};
 use crate::verdict::Verdict;
+
+pub use load::{Arrivals, Endpoint, Fairness, Heat, Latency, LoadResult, Share, TenantLoad, Threshold, Tick};
 
 /// One line of `records/<suite>-<pid>.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -339,87 +343,6 @@ pub struct MatrixCell {
     pub observed: String,
     /// The status behind it.
     pub status: u16,
-}
-
-/// The result of one load run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LoadResult {
-    /// The target's name.
-    pub target: String,
-    /// The profile's name.
-    pub profile: String,
-    /// The scenarios that ran.
-    pub scenarios: Vec<String>,
-    /// Concurrent users at the plateau.
-    pub users: usize,
-    /// Measured time, warm-up not counted, seconds.
-    pub seconds: f64,
-    /// Requests sent in that time.
-    pub requests: u64,
-    /// Requests that failed.
-    pub failures: u64,
-    /// Responses that carried another tenant's canary or id.
-    pub leaks: u64,
-    /// Percentiles over all requests, milliseconds.
-    pub latency: Latency,
-    /// By request name.
-    pub endpoints: Vec<Endpoint>,
-    /// By second since the start.
-    pub series: Vec<Tick>,
-    /// The rules and what was observed.
-    pub thresholds: Vec<Threshold>,
-}
-
-/// Percentiles, milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// Median.
-    pub p50_ms: f64,
-    /// 95th percentile.
-    pub p95_ms: f64,
-    /// 99th percentile.
-    pub p99_ms: f64,
-    /// Maximum.
-    pub max_ms: f64,
-}
-
-/// One request name of a load run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Endpoint {
-    /// `GET team-list`.
-    pub name: String,
-    /// Requests sent.
-    pub requests: u64,
-    /// Requests that failed.
-    pub failures: u64,
-    /// Percentiles.
-    pub latency: Latency,
-}
-
-/// One second of a load run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tick {
-    /// Seconds since the start.
-    pub second: u64,
-    /// Requests finished in that second.
-    pub requests: u64,
-    /// Failures among them.
-    pub failures: u64,
-    /// Median of that second, milliseconds; 0 without requests.
-    pub p50_ms: f64,
-    /// 95th percentile of that second, milliseconds; 0 without requests.
-    pub p95_ms: f64,
-}
-
-/// A rule over a load run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// The rule as it was written: `p95<500ms`.
-    pub rule: String,
-    /// What was observed, with its unit; `no samples` when nothing was measured, which fails.
-    pub observed: String,
-    /// Whether the rule holds.
-    pub pass: bool,
 }
 
 /// What the suites made of one seeded weakness.

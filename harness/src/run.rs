@@ -280,22 +280,34 @@ impl Run {
     where
         T: Serialize + DeserializeOwned,
     {
-        let folder = self.folder.join("shared");
-        fs::create_dir_all(&folder).map_err(folder_error("create", &folder)).map_err(SharedError::Run)?;
-        let _lock = Lock::take(&folder.join(format!("{name}.lock"))).map_err(SharedError::Run)?;
-        let path = folder.join(format!("{name}.json"));
-        if let Ok(text) = fs::read_to_string(&path) {
-            let found =
-                serde_json::from_str(&text).map_err(|source| RunError::Meta { path: path.clone(), source });
-            let found = found.map_err(SharedError::Run)?;
-            if good(&found) {
-                return Ok(found);
-            }
-        }
-        let made = make().map_err(SharedError::Make)?;
-        write_private(&path, &made).map_err(SharedError::Run)?;
-        Ok(made)
+        shared_in(&self.folder.join("shared"), name, good, make)
     }
+}
+
+/// What is made once by whoever comes first to a folder: read from `<name>.json`, or made under a lock.
+pub(crate) fn shared_in<T, E>(
+    folder: &Path,
+    name: &str,
+    good: impl FnOnce(&T) -> bool,
+    make: impl FnOnce() -> Result<T, E>,
+) -> Result<T, SharedError<E>>
+where
+    T: Serialize + DeserializeOwned,
+{
+    fs::create_dir_all(folder).map_err(folder_error("create", folder)).map_err(SharedError::Run)?;
+    let _lock = Lock::take(&folder.join(format!("{name}.lock"))).map_err(SharedError::Run)?;
+    let path = folder.join(format!("{name}.json"));
+    if let Ok(text) = fs::read_to_string(&path) {
+        let found =
+            serde_json::from_str(&text).map_err(|source| RunError::Meta { path: path.clone(), source });
+        let found = found.map_err(SharedError::Run)?;
+        if good(&found) {
+            return Ok(found);
+        }
+    }
+    let made = make().map_err(SharedError::Make)?;
+    write_private(&path, &made).map_err(SharedError::Run)?;
+    Ok(made)
 }
 
 /// Something shared could not be made or kept.

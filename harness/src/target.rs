@@ -315,6 +315,16 @@ fn default_bucket() -> String {
     "test-audit-bucket".to_owned()
 }
 
+/// A tenant that is there before a run and stays after it, for targets on which none can be made.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resident {
+    /// The organisation's id.
+    pub org: String,
+    /// `sub` of a user of it who may read what is asked for.
+    pub user: String,
+}
+
 /// A system under test.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -338,6 +348,8 @@ pub struct Target {
     pub embedded: bool,
     /// Nothing may be written: operations whose effect is not `read` are refused before they are sent.
     pub read_only: bool,
+    /// Tenants that are there.
+    pub tenants: Vec<Resident>,
     /// Bounds on what is sent.
     pub limits: Limits,
     /// Hosts, not loopback, that may be attacked.
@@ -382,6 +394,7 @@ impl Target {
             denials: Denials::default(),
             embedded: false,
             read_only: false,
+            tenants: Vec::new(),
             limits: Limits::default(),
             consent: BTreeSet::new(),
             accepted: Vec::new(),

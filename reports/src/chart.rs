@@ -1,12 +1,16 @@
-//! Two small charts of a load run as SVG: throughput and latency over time.
+//! Small charts of a load run as SVG: throughput, latency, users, and how many answers took how long, over time.
 //!
 //! Only figures go in, so nothing in them needs escaping; colours are classes of the page's style sheet.
+
+mod heat;
 
 use std::fmt::Write as _;
 
 use harness::record::Tick;
 
 use crate::text::{grouped_rounded, millis};
+
+pub(crate) use heat::heat;
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 190.0;
@@ -22,8 +26,11 @@ struct Bucket {
     second: f64,
     rps: f64,
     failures_per_second: f64,
+    users: f64,
+    under_way: f64,
     p50_ms: f64,
     p95_ms: f64,
+    p99_ms: f64,
     empty: bool,
 }
 
@@ -44,16 +51,39 @@ pub(crate) fn throughput(series: &[Tick]) -> Option<String> {
     Some(svg)
 }
 
-/// Median and 95th percentile.
+/// Median, 95th and 99th percentile.
 pub(crate) fn latency(series: &[Tick]) -> Option<String> {
     let buckets = buckets(series)?;
-    let top = nice(buckets.iter().map(|bucket| bucket.p95_ms.max(bucket.p50_ms)).fold(0.0, f64::max));
+    let highest = |bucket: &Bucket| bucket.p99_ms.max(bucket.p95_ms).max(bucket.p50_ms);
+    let top = nice(buckets.iter().map(highest).fold(0.0, f64::max));
     let scale = Scale::new(&buckets, top);
-    let mut svg = scale
-        .frame("Median and 95th percentile over time", |ms| if ms == 0.0 { "0".into() } else { millis(ms) });
+    let mut svg = scale.frame("Median, 95th and 99th percentile over time", |ms| {
+        if ms == 0.0 { "0".into() } else { millis(ms) }
+    });
+    let p99 = scale.line(&buckets, |bucket| (!bucket.empty).then_some(bucket.p99_ms));
     let p95 = scale.line(&buckets, |bucket| (!bucket.empty).then_some(bucket.p95_ms));
     let p50 = scale.line(&buckets, |bucket| (!bucket.empty).then_some(bucket.p50_ms));
-    let _ = write!(svg, r#"<path class="c-second" d="{p95}"/><path class="c-line" d="{p50}"/></svg>"#);
+    let _ = write!(
+        svg,
+        r#"<path class="c-third" d="{p99}"/><path class="c-second" d="{p95}"/><path class="c-line" d="{p50}"/></svg>"#
+    );
+    Some(svg)
+}
+
+/// Users, and requests that waited for an answer. `None` where nobody counted them.
+pub(crate) fn users(series: &[Tick]) -> Option<String> {
+    let buckets = buckets(series)?;
+    let highest = buckets.iter().map(|bucket| bucket.users.max(bucket.under_way)).fold(0.0, f64::max);
+    if highest <= 0.0 {
+        return None;
+    }
+    let scale = Scale::new(&buckets, nice(highest));
+    let mut svg = scale.frame("Users and requests under way over time", grouped_rounded);
+    let under_way = scale.line(&buckets, |bucket| Some(bucket.under_way));
+    // A second in which nobody finished a request says nothing of who was there.
+    let users = scale.line(&buckets, |bucket| (!bucket.empty).then_some(bucket.users));
+    let _ =
+        write!(svg, r#"<path class="c-second" d="{under_way}"/><path class="c-line" d="{users}"/></svg>"#);
     Some(svg)
 }
 
@@ -72,9 +102,12 @@ fn buckets(series: &[Tick]) -> Option<Vec<Bucket>> {
             second: chunk[0].second as f64,
             rps: requests as f64 / seconds,
             failures_per_second: failures as f64 / seconds,
+            users: chunk.iter().map(|tick| tick.users).max().unwrap_or_default() as f64,
+            under_way: chunk.iter().map(|tick| tick.under_way).max().unwrap_or_default() as f64,
             // The worst second of the bucket: a mean would hide what a percentile is there to show.
             p50_ms: chunk.iter().map(|tick| tick.p50_ms).fold(0.0, f64::max),
             p95_ms: chunk.iter().map(|tick| tick.p95_ms).fold(0.0, f64::max),
+            p99_ms: chunk.iter().map(|tick| tick.p99_ms).fold(0.0, f64::max),
             empty: requests == 0,
         }
     });
@@ -152,5 +185,24 @@ impl Scale {
     fn area(&self, buckets: &[Bucket]) -> String {
         let line = self.line(buckets, |bucket| Some(bucket.rps));
         format!("{line}V{:.1}H{LEFT}Z", self.y(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use harness::record::Tick;
+
+    use super::users;
+
+    #[test]
+    fn users_are_drawn_where_somebody_counted_them() {
+        let tick = |second: u64, users: u64, under_way: u64| {
+            let (p50_ms, p95_ms, p99_ms) = (1.0, 2.0, 3.0);
+            Tick { second, requests: 1, failures: 0, users, under_way, p50_ms, p95_ms, p99_ms }
+        };
+        let svg = users(&[tick(0, 10, 1), tick(1, 50, 2), tick(2, 50, 1)]).unwrap();
+        assert!(svg.contains("c-line") && svg.contains("c-second"), "{svg}");
+        assert!(svg.contains(">50<"), "the highest is at the top: {svg}");
+        assert_eq!(users(&[tick(0, 0, 0), tick(1, 0, 0)]), None);
     }
 }

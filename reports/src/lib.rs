@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! merge(folder)       records/ + exchanges/  ->  RunReport
-//! render_all(folder)  RunReport              ->  run.json, index.html, summary.md, junit.xml, findings.sarif
+//! render_all(folder)  RunReport              ->  run.json, index.html, summary.md, junit.xml, findings.sarif, slack.json
 //! ```
 //!
 //! Nothing is decided here that a suite did not record, with four exceptions. Three are on the side of
@@ -14,6 +14,7 @@
 mod chart;
 mod checklist;
 mod conclusion;
+mod csv;
 mod error;
 mod junit;
 mod knowledge;
@@ -25,6 +26,7 @@ mod report;
 mod run_json;
 mod sarif;
 mod scope;
+mod slack;
 mod terminal;
 mod text;
 mod write;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::ReportError;
 use crate::merge::merge;
 use crate::report::RunReport;
-use crate::{junit, page, run_json, sarif, summary};
+use crate::{csv, junit, page, run_json, sarif, slack, summary};
 
 /// A run with its reports written.
 #[derive(Clone, Debug)]
@@ -23,6 +23,10 @@ pub struct Rendered {
     pub junit: PathBuf,
     /// `findings.sarif`, for code scanning.
     pub sarif: PathBuf,
+    /// `slack.json`, for a pipeline to post where somebody reads it.
+    pub slack: PathBuf,
+    /// `load_stats.csv`, `load_failures.csv` and `load_history.csv`, for spreadsheets, where there was load.
+    pub sheets: Vec<PathBuf>,
 }
 
 /// Merges a run and writes its reports. Each replaces the one before whole: a reader never sees half a file.
@@ -30,12 +34,18 @@ pub fn render_all(folder: &Path) -> Result<Rendered, ReportError> {
     let report = merge(folder)?;
     let json = serde_json::to_string_pretty(&run_json(&report))? + "\n";
     let sarif = serde_json::to_string_pretty(&sarif(&report))? + "\n";
+    let slack = slack::message(&report, slack::pipeline().as_deref());
     Ok(Rendered {
         json: replace(folder, "run.json", &json)?,
         page: replace(folder, "index.html", &page(&report)?)?,
         summary: replace(folder, "summary.md", &summary(&report))?,
         junit: replace(folder, "junit.xml", &junit(&report)?)?,
         sarif: replace(folder, "findings.sarif", &sarif)?,
+        slack: replace(folder, "slack.json", &(slack.to_string() + "\n"))?,
+        sheets: csv::sheets(&report)
+            .iter()
+            .map(|(name, text)| replace(folder, name, text))
+            .collect::<Result<_, _>>()?,
         report,
     })
 }

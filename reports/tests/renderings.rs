@@ -55,6 +55,28 @@ fn stable(text: &str, run: &Run) -> String {
 }
 
 #[test]
+fn a_message_for_slack_names_what_is_wrong_in_blocks_it_accepts() {
+    let dir = tempfile::tempdir().unwrap();
+    small(dir.path());
+    let rendered = render_all(dir.path()).unwrap();
+    let message: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(rendered.slack).unwrap()).unwrap();
+    let blocks = message["blocks"].as_array().unwrap();
+    assert_eq!(blocks[0]["type"], "header");
+    assert_eq!(blocks[0]["text"]["type"], "plain_text");
+    assert_eq!(message["text"], blocks[0]["text"]["text"], "what a notification shows");
+    assert!(blocks.len() <= 50, "Slack takes no more");
+    for section in blocks.iter().filter(|block| block["type"] == "section") {
+        assert_eq!(section["text"]["type"], "mrkdwn");
+        assert!(section["text"]["text"].as_str().unwrap().len() <= 3000, "Slack takes no more");
+    }
+    let text = message.to_string();
+    assert!(text.contains("peak on access: `p95&lt;200ms`, observed 231.4 ms"), "{text}");
+    assert!(text.contains("*critical* An outsider is invited into a foreign team"), "{text}");
+    assert_eq!(blocks.last().unwrap()["type"], "context");
+}
+
+#[test]
 fn the_terminal_shows_a_table_and_what_to_look_at() {
     let dir = tempfile::tempdir().unwrap();
     small(dir.path());

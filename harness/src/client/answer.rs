@@ -24,8 +24,18 @@ pub struct Answer {
 
 /// An answer that is not what had to come: says who asked for what, what was expected, and what came.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unexpected(String);
+#[error("{text}")]
+pub struct Unexpected {
+    text: String,
+    status: u16,
+}
+
+impl Unexpected {
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+}
 
 impl Answer {
     /// The answer itself if it has this status.
@@ -124,8 +134,9 @@ impl Answer {
         let Exchange { operation, principal, method, url, id, .. } = &self.exchange;
         let body: String =
             self.exchange.response_body.as_deref().unwrap_or("nothing").chars().take(400).collect();
-        Unexpected(format!(
+        let text = format!(
             "{operation} as {principal}: expected {expected}, got {observed}\n  {method} {url}\n  request {id}, body: {body}"
-        ))
+        );
+        Unexpected { text, status: self.status }
     }
 }

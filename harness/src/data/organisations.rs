@@ -5,7 +5,7 @@ use crate::client::Call;
 use crate::contract::{Contract, SlotKind};
 use crate::identity::Principal;
 use crate::leak::{Entitlement, TenantKey};
-use crate::target::Capability;
+use crate::target::{Capability, Resident};
 
 /// Makes an organisation, whose id the target chooses.
 const BY_TARGET: &str = "org-create";
@@ -76,6 +76,13 @@ impl Organisations<'_> {
     fn named(self, operation: &str, admin: &Principal, key: &TenantKey, name: &str) -> Call {
         let call = self.0.api.call(operation).as_(admin).slot(SlotKind::Text, name);
         call.slot(SlotKind::Slug, &format!("t-{key}"))
+    }
+
+    /// A tenant that is there, as the target file says. The harness made nothing of it and removes nothing.
+    pub fn resident(&self, resident: &Resident) -> Tenant {
+        let key = fresh_key();
+        self.0.system.leaks.learn(&key, SlotKind::Org.as_str(), &resident.org);
+        Tenant { name: resident.org.clone(), org: resident.org.clone(), key, record: None }
     }
 
     /// An organisation that the identity provider knows and of which the target has no tenant yet.

@@ -10,7 +10,7 @@ use crate::contract::SlotKind;
 use crate::identity::Principal;
 use crate::identity::login;
 use crate::leak::Entitlement;
-use crate::target::{Capability, Sender};
+use crate::target::{Capability, Resident, Sender};
 
 /// Makes a user of an organisation.
 const AS_USER: &str = "user-create";
@@ -68,6 +68,18 @@ impl Users<'_> {
             self.0.remember(Made { entry, kind, org, id: subject.clone() });
         }
         Ok(Principal::minted(label, issuer, &subject, &fresh_email(label), Entitlement::none()))
+    }
+
+    /// The user of a tenant that is there, signed in.
+    pub fn resident(
+        &self,
+        tenant: &Tenant,
+        resident: &Resident,
+        label: &str,
+    ) -> Result<Principal, DataError> {
+        let issuer = self.0.system.stand_ins.issuer.as_ref().ok_or(DataError::Lacks(Capability::Mint))?;
+        let entitlement = Entitlement::of(&tenant.key);
+        Ok(Principal::minted(label, issuer, &resident.user, &fresh_email(label), entitlement))
     }
 
     /// Makes a person a user of one more organisation. The principal returned may see that one too.

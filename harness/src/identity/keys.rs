@@ -1,5 +1,7 @@
 //! Key pairs: made once per run, kept in its `shared/` folder, public half as JWK.
 
+use std::path::Path;
+
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -12,7 +14,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::run::{Run, SharedError};
+use crate::run::{Run, SharedError, shared_in};
+
+/// The variable that names a folder of keys that several runs share.
+pub const KEYS_VARIABLE: &str = "WATERTIGHT_KEYS";
 
 /// A key could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -195,16 +200,25 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys of a run: read from its folder, or made by the first process that asks.
+    /// The keys of a run: read from its folder, or made by the first process that asks. Runs on several machines that
+    /// are one to the target share a folder of keys ([`KEYS_VARIABLE`]): it knows one issuer.
     pub fn of_run(run: &Run) -> Result<Keys, SharedError<KeyError>> {
-        let kept: [Kept; 3] = run.shared("keys", || {
-            let name = |role: &str| format!("{role}-{}", crate::leak::random_code(6));
-            Ok([
-                KeyPair::generate(&name("rsa"), Algorithm::RS256)?.keep()?,
-                KeyPair::generate(&name("ec"), Algorithm::ES256)?.keep()?,
-                KeyPair::generate(&name("stranger"), Algorithm::RS256)?.keep()?,
-            ])
-        })?;
+        match std::env::var_os(KEYS_VARIABLE) {
+            Some(folder) => Keys::read(shared_in(Path::new(&folder), "keys", |_| true, Keys::make)?),
+            None => Keys::read(run.shared("keys", Keys::make)?),
+        }
+    }
+
+    fn make() -> Result<[Kept; 3], KeyError> {
+        let name = |role: &str| format!("{role}-{}", crate::leak::random_code(6));
+        Ok([
+            KeyPair::generate(&name("rsa"), Algorithm::RS256)?.keep()?,
+            KeyPair::generate(&name("ec"), Algorithm::ES256)?.keep()?,
+            KeyPair::generate(&name("stranger"), Algorithm::RS256)?.keep()?,
+        ])
+    }
+
+    fn read(kept: [Kept; 3]) -> Result<Keys, SharedError<KeyError>> {
         let [rsa, ec, stranger] = kept.map(KeyPair::from_kept);
         Ok(Keys {
             rsa: rsa.map_err(SharedError::Make)?,

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use crate::accepted::{self, AcceptedError};
 
 use super::{
-    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Login, Provision, Schemas, Secret,
-    Store, TableStore, Target, Vocabulary,
+    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Login, Provision, Resident, Schemas,
+    Secret, Store, TableStore, Target, Vocabulary,
 };
 use crate::contract::{Binding, problems};
 
@@ -99,6 +99,8 @@ struct TargetFile {
     denials: Denials,
     #[serde(default)]
     read_only: bool,
+    #[serde(default)]
+    tenants: Vec<Resident>,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
@@ -240,6 +242,7 @@ impl Target {
             capabilities: file.capabilities,
             denials: file.denials,
             read_only: file.read_only,
+            tenants: file.tenants,
             limits: file.limits,
             consent: file.consent,
             accepted: accepted.transpose()?.unwrap_or_default(),

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use harness::exchange::{Class, Exchange};
 use harness::record::{
-    Absent, Cell, Ended, Endpoint, Finding, Latency, LoadResult, MatrixCell, Record, Severity, Started, Step,
-    SuiteEnded, SuiteStarted, Threshold, Tick, Uncovered, WeaknessResult,
+    Absent, Cell, Ended, Endpoint, Finding, Heat, Latency, LoadResult, MatrixCell, Record, Severity, Started,
+    Step, SuiteEnded, SuiteStarted, Threshold, Tick, Uncovered, WeaknessResult,
 };
 use harness::run::Run;
 use harness::verdict::Verdict;
@@ -246,12 +246,15 @@ pub fn load(leaks: u64, p95_ms: f64) -> LoadResult {
         second,
         requests: if second < 10 { second * 98 } else { 960 + 6 * wave(second) - 4 * (second % 7) },
         failures: if (70..76).contains(&second) { 40 } else { 0 },
+        users: 200,
+        under_way: 40 + wave(second),
         p50_ms: if second == 0 { 0.0 } else { 4.1 + f64::from(u32::try_from(wave(second)).unwrap()) / 10.0 },
         p95_ms: match second {
             0 => 0.0,
             70..76 => p95_ms * 1.6,
             _ => p95_ms * (0.9 + f64::from(u32::try_from(wave(second)).unwrap()) / 90.0),
         },
+        p99_ms: if second == 0 { 0.0 } else { p95_ms * 2.1 },
     });
     let latency =
         |p50_ms: f64| Latency { p50_ms, p95_ms: p50_ms * 4.0, p99_ms: p50_ms * 9.0, max_ms: p50_ms * 40.0 };
@@ -259,6 +262,7 @@ pub fn load(leaks: u64, p95_ms: f64) -> LoadResult {
         name: format!("POST {name}"),
         requests: 12_000 - 611 * u64::try_from(at).unwrap(),
         failures: if at == 3 { 240 } else { 0 },
+        causes: (at == 3).then(|| ("status 503".to_owned(), 240)).into_iter().collect(),
         latency: latency(3.2 + f64::from(u32::try_from(at).unwrap()) * 0.7),
     });
     LoadResult {
@@ -269,14 +273,20 @@ pub fn load(leaks: u64, p95_ms: f64) -> LoadResult {
             "invite and accept".to_owned(),
             "team administration".to_owned(),
         ],
+        notes: Vec::new(),
         users: 200,
         seconds: 120.0,
         requests: 114_720,
         failures: 240,
         leaks,
         latency: Latency { p50_ms: 4.73, p95_ms, p99_ms: p95_ms * 2.2, max_ms: 1204.0 },
+        shares: Vec::new(),
+        arrivals: None,
+        fairness: None,
         endpoints: endpoints.collect(),
+        tenants: Vec::new(),
         series: series.collect(),
+        heat: Heat::default(),
         thresholds: vec![
             Threshold {
                 rule: "p95<200ms".to_owned(),

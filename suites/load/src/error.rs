@@ -1,7 +1,7 @@
 //! Why a load run did not come to its end.
 
 use goose::GooseError;
-use harness::client::{CallError, ClientError};
+use harness::client::{CallError, ClientError, Unexpected};
 use harness::data::DataError;
 use harness::record::LoadResult;
 use harness::run::RunError;
@@ -9,6 +9,7 @@ use harness::system::innermost;
 use harness::target::Target;
 
 use crate::profile::ProfileError;
+use crate::shard::ShardError;
 use crate::workload::WorkloadError;
 
 /// A load run that did not come to its end. Exit code 2; with a leak in the partial result, a finding.
@@ -31,6 +32,26 @@ pub enum LoadError {
         url: String,
         /// The innermost cause.
         why: String,
+    },
+    /// It answers, and lets nobody in.
+    #[error(
+        "the target '{target}' refuses the harness's tokens with {status}: compare its issuer, client id and JWKS URL with [identity] in the target file\n  {source}"
+    )]
+    Refused {
+        /// The target's name.
+        target: String,
+        /// The status.
+        status: u16,
+        /// What was asked, and what came.
+        source: Unexpected,
+    },
+    /// There are no tenants, and none may be made.
+    #[error(
+        "the target '{target}' is read_only, so no tenants are made, and its file names none that are there: add [[tenants]] with `org` and `user`"
+    )]
+    NoTenants {
+        /// The target's name.
+        target: String,
     },
     /// The tenants could not be made.
     #[error("cannot make the tenants of the load run: {0}")]
@@ -89,6 +110,9 @@ pub enum LoadError {
     /// The run folder.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// What a shard measured could not be kept.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
 }
 
 impl LoadError {
@@ -99,6 +123,9 @@ impl LoadError {
                 url: target.base_url.to_string(),
                 why: innermost(&source),
             },
+            DataError::Unexpected(source) if target.denials.unauthenticated.contains(&source.status()) => {
+                LoadError::Refused { target: target.name.clone(), status: source.status(), source }
+            }
             error => LoadError::Provision(Box::new(error)),
         }
     }

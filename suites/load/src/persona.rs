@@ -38,6 +38,11 @@ impl Persona {
         Persona::ALL[(number % tenants + number / tenants) % Persona::ALL.len()]
     }
 
+    /// Who is among the users: of tenants that are there, the file names one person who may do most.
+    pub(crate) fn of_target(target: &Target) -> &'static [Persona] {
+        if target.read_only { &[Persona::Admin] } else { &Persona::ALL }
+    }
+
     /// The label in records.
     pub(crate) fn label(self) -> &'static str {
         match self {

@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
+use harness::contract::Contract;
 use serde::Deserialize;
+use time::OffsetDateTime;
 
+use crate::arrivals::Arrivals;
+use crate::baseline::Baseline;
+use crate::fairness::Aggressor;
+use crate::persona::Persona;
+use crate::shard::Shard;
 use crate::threshold::Rule;
+use crate::workload::{Workload, WorkloadError};
 
 /// The profiles there are.
 const PROFILES: &str = include_str!("../profiles.toml");
@@ -43,22 +51,65 @@ pub struct Profile {
     pub name: String,
     /// What it is for.
     pub about: String,
-    /// Concurrent users.
+    /// Concurrent users, each of whom waits for an answer before the next request.
+    #[serde(default)]
     pub users: usize,
     /// Users started per second.
+    #[serde(default)]
     pub spawn_rate: f32,
+    /// In the place of users: requests that arrive at a rate, however long answers take.
+    #[serde(default)]
+    pub arrivals: Option<Arrivals>,
+    /// A tenant more, which asks for too much in the middle third: beside arrivals, for what the others feel of it.
+    #[serde(default)]
+    pub aggressor: Option<Aggressor>,
     /// Seconds from the last user's start that are not counted.
     pub warm_up_seconds: u64,
     /// Seconds that are.
     pub run_seconds: u64,
+    /// Counts from the first user's start, not only from the last one's.
+    #[serde(default)]
+    pub from_start: bool,
     /// Tenants the users belong to.
     pub tenants: usize,
-    /// What the workload's waits are multiplied with.
+    /// What the waits are multiplied with.
     #[serde(default = "unscaled")]
     pub wait_scale: f64,
+    /// The shortest and longest wait of every workload, in the place of its own.
+    #[serde(default)]
+    pub wait_seconds: Option<[f64; 2]>,
+    /// Tasks a user does between two waits. With more than one, the first is `cold` and the others are `warm`.
+    #[serde(default = "one")]
+    pub visit: usize,
+    /// What is sent, and what must hold of it, by the kind of system.
+    pub program: Vec<Program>,
+    /// What must hold whatever is sent.
+    pub thresholds: Vec<Rule>,
+    /// The seconds it has in the file, where it was told to last another time.
+    #[serde(skip)]
+    pub lasts_instead_of: Option<u64>,
+    /// What it is held against besides.
+    #[serde(skip)]
+    pub baseline: Option<Baseline>,
+    /// The part of it that is run here, where several machines run it together.
+    #[serde(skip)]
+    pub shard: Option<Shard>,
+    /// The first user starts then, so that several machines start theirs together; as soon as possible without.
+    #[serde(skip)]
+    pub start_at: Option<OffsetDateTime>,
+    /// Runs to its end also when a threshold cannot hold any more.
+    #[serde(skip)]
+    pub to_the_end: bool,
+}
+
+/// Workloads that are sent to one kind of system, and what must hold there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
     /// Which workloads, with their shares of the users.
     pub scenarios: Vec<ScenarioShare>,
-    /// What must hold.
+    /// What must hold besides.
+    #[serde(default)]
     pub thresholds: Vec<Rule>,
 }
 
@@ -69,7 +120,12 @@ pub struct ScenarioShare {
     /// The workload's name.
     pub workload: String,
     /// Its share, in proportion to all weights.
+    #[serde(default = "one")]
     pub weight: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 fn unscaled() -> f64 {
@@ -99,15 +155,43 @@ impl Profile {
         }
     }
 
+    /// Whether it has a workload for a system with this contract.
+    pub fn is_for(&self, contract: &Contract) -> Result<bool, WorkloadError> {
+        for share in self.program.iter().flat_map(|program| &program.scenarios) {
+            if Workload::named(&share.workload)?.fits(contract) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Refuses values that no run can have.
     pub(crate) fn check(&self) -> Result<(), ProfileError> {
         let positive = self.spawn_rate.is_finite() && self.spawn_rate > 0.0;
+        let is_open = self.arrivals.is_some();
+        let scenarios = || self.program.iter().flat_map(|program| &program.scenarios);
         let checks = [
-            (self.users > 0, "at least one user", self.users.to_string()),
-            (positive, "a spawn_rate above 0", self.spawn_rate.to_string()),
+            (is_open || self.users > 0, "at least one user, or arrivals", self.users.to_string()),
+            (is_open || positive, "a spawn_rate above 0", self.spawn_rate.to_string()),
+            (!is_open || self.users == 0, "users or arrivals, not both", self.users.to_string()),
+            (
+                self.arrivals.is_none_or(Arrivals::is_possible),
+                "rates of 0 or more, the last above 0, in arrivals",
+                format!("{:?}", self.arrivals),
+            ),
+            (
+                self.aggressor.as_ref().is_none_or(|aggressor| is_open && aggressor.rate > 0.0),
+                "arrivals and a rate above 0 with an aggressor",
+                format!("{:?}", self.aggressor),
+            ),
+            (
+                is_open || self.shard.is_none_or(|shard| self.users >= shard.of()),
+                "a user for every shard",
+                self.users.to_string(),
+            ),
             (self.run_seconds > 0, "at least one second in run_seconds", self.run_seconds.to_string()),
             (
-                self.tenants > 0 && self.tenants <= self.users,
+                self.tenants > 0 && self.tenants <= self.population(),
                 "1 to `users` tenants",
                 self.tenants.to_string(),
             ),
@@ -116,8 +200,9 @@ impl Profile {
                 "a wait_scale of 0 or more",
                 self.wait_scale.to_string(),
             ),
-            (!self.scenarios.is_empty(), "at least one scenario", "none".to_owned()),
-            (self.scenarios.iter().all(|share| share.weight > 0), "weights above 0", "0".to_owned()),
+            (self.visit > 0, "at least one task in a visit", self.visit.to_string()),
+            (scenarios().next().is_some(), "at least one scenario", "none".to_owned()),
+            (scenarios().all(|share| share.weight > 0), "weights above 0", "0".to_owned()),
         ];
         match checks.into_iter().find(|(holds, ..)| !holds) {
             None => Ok(()),
@@ -127,20 +212,64 @@ impl Profile {
         }
     }
 
+    /// What of it is run here. Every shard has tenants of its own, starts its users in the same time, and takes its
+    /// turn of the arrivals.
+    #[expect(clippy::cast_precision_loss, reason = "users are counted in hundreds")]
+    pub(crate) fn part(self) -> Profile {
+        let Some(shard) = self.shard else { return self };
+        let users = shard.part(self.users);
+        let tenants = shard.part(self.tenants).max(1);
+        Profile {
+            tenants: if self.arrivals.is_some() { tenants } else { tenants.min(users) },
+            spawn_rate: self.spawn_rate * users as f32 / self.users.max(1) as f32,
+            users,
+            ..self
+        }
+    }
+
+    /// Who asks for too much, if that is done here: it is one tenant, and so of the first shard alone.
+    pub(crate) fn aggression(&self) -> Option<&Aggressor> {
+        self.aggressor.as_ref().filter(|_| self.shard.is_none_or(Shard::is_first))
+    }
+
+    /// What its random choices are drawn for: others in every shard.
+    pub(crate) fn purpose(&self) -> String {
+        let shard = self.shard.map(|shard| format!("/{shard}")).unwrap_or_default();
+        format!("load/{}{shard}", self.name)
+    }
+
+    /// How many people there are: the users, or one of each persona in every tenant to whom arrivals are dealt, but for
+    /// an aggressor's.
+    pub(crate) fn population(&self) -> usize {
+        if self.arrivals.is_some() { self.tenants * Persona::ALL.len() } else { self.users }
+    }
+
     /// From the first user's start to the last's.
     #[expect(clippy::cast_precision_loss, reason = "users are counted in hundreds")]
-    fn ramp(&self) -> Duration {
+    pub(crate) fn ramp(&self) -> Duration {
+        if self.arrivals.is_some() {
+            return Duration::ZERO;
+        }
         Duration::from_secs_f32(self.users as f32 / self.spawn_rate)
     }
 
     /// From the first user's start to where counting begins.
     pub(crate) fn uncounted(&self) -> Duration {
+        if self.from_start { Duration::ZERO } else { self.before_plateau() }
+    }
+
+    fn before_plateau(&self) -> Duration {
         self.ramp() + Duration::from_secs(self.warm_up_seconds)
+    }
+
+    /// What is counted.
+    pub(crate) fn counted(&self) -> Duration {
+        self.length().saturating_sub(self.uncounted())
     }
 
     /// From the first user's start to the end of what is counted.
     pub(crate) fn length(&self) -> Duration {
-        self.uncounted() + Duration::from_secs(self.run_seconds)
+        self.before_plateau() + Duration::from_secs(self.run_seconds)
     }
 }
 
@@ -155,7 +284,7 @@ mod tests {
             profile.check().unwrap();
             let rules: Vec<String> = profile.thresholds.iter().map(ToString::to_string).collect();
             assert!(rules.contains(&"leaks=0".to_owned()), "{}", profile.name);
-            for share in &profile.scenarios {
+            for share in profile.program.iter().flat_map(|program| &program.scenarios) {
                 Workload::named(&share.workload).unwrap();
             }
         }
@@ -165,6 +294,24 @@ mod tests {
     fn an_unknown_profile_is_answered_with_the_known_ones() {
         let error = Profile::named("nope").unwrap_err().to_string();
         assert!(error.contains("'nope'") && error.contains("demo, baseline, normal"), "{error}");
+    }
+
+    #[test]
+    fn the_seven_profiles_of_the_performance_plan_are_there_with_its_users_and_times() {
+        let plan = [
+            ("baseline", 10, 2.0, 5),
+            ("normal", 50, 10.0, 15),
+            ("peak", 100, 20.0, 10),
+            ("stress", 200, 50.0, 5),
+            ("soak", 30, 5.0, 60),
+            ("authorizer_focus", 50, 25.0, 5),
+            ("cold_start", 5, 1.0, 10),
+        ];
+        for (name, users, spawn_rate, minutes) in plan {
+            let profile = Profile::named(name).unwrap();
+            assert_eq!((profile.users, profile.spawn_rate), (users, spawn_rate), "{name}");
+            assert_eq!(profile.run_seconds, minutes * 60, "{name}");
+        }
     }
 
     #[test]

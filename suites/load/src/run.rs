@@ -3,25 +3,34 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use goose::GooseError;
 use harness::client::Api;
 use harness::data::{Data, DataError};
 use harness::record::{LoadResult, Record};
 use harness::suite::Suite;
 use harness::system::System;
 use harness::verdict::Verdict;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use crate::attack::{Attack, Part, Trouble};
+use crate::conclusion::{About, conclusion};
 use crate::error::LoadError;
+use crate::field::{Field, Part, Trouble};
+use crate::generator::Generator;
 use crate::interrupt::Watch;
-use crate::measured::Measured;
+use crate::measured::Offered;
+use crate::memory::Memory;
 use crate::persona::{Cast, Persona};
 use crate::profile::Profile;
-use crate::visitor;
+use crate::shard::Piece;
+use crate::threshold::Rule;
 use crate::workload::{Workload, WorkloadError};
+use crate::{arrivals, attack, premises};
 
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(1);
+/// How often somebody who waits for the start looks whether the run is interrupted.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Goose's switch that stops an attack is the process's, so attacks take turns. They would disturb each
 /// other's figures anyway.
@@ -32,6 +41,8 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub enum Phase {
     /// Tenants and users are being made.
     Provisioning,
+    /// All is ready, and the time to start has not come.
+    Waiting,
     /// Users start, and what they send does not count yet.
     WarmUp,
     /// It counts.
@@ -80,26 +91,38 @@ pub async fn run(
     progress: impl Fn(Progress),
 ) -> Result<LoadResult, LoadError> {
     profile.check()?;
-    let workloads = workloads(&system, profile)?;
-    let parts = parts(&system, &workloads, profile)?;
+    let plan = Plan::of(&system, profile)?;
+    let parts = parts(&system, &plan)?;
     let _turn = TURN.lock().await;
     let watch = Watch::begin();
     let api = system.api(suite.name());
     let data = Arc::new(Data::new(system.clone(), api.clone(), &format!("load/{}", profile.name)));
 
-    let told = |phase, attack: Option<&Attack>| progress(Progress::of(phase, profile, attack));
+    let told = |phase, field: Option<&Field>| progress(Progress::of(phase, &plan.profile, field));
     told(Phase::Provisioning, None);
-    let ran = match visitor::provision(&system, &data, &api, profile, &watch).await {
+    let workloads: Vec<&Workload> = plan.workloads.iter().map(|(workload, _)| workload).collect();
+    let ran = match premises::provision(&system, &data, &api, &plan.profile, &workloads, &watch).await {
         Ok(visitors) => {
-            let attack = Arc::new(Attack::new(api.clone(), data.clone(), parts, visitors, profile));
-            let ran = drive(&attack, profile, &watch, &told).await;
-            told(Phase::CleaningUp, Some(&attack));
-            ran.map(|ended| (attack.samples.measured(ended), attack.trouble()))
+            let field = Arc::new(Field::new(
+                system.clone(),
+                api.clone(),
+                data.clone(),
+                parts,
+                visitors,
+                &plan.profile,
+                plan.asked(),
+            ));
+            if plan.profile.start_at.is_some() {
+                told(Phase::Waiting, Some(&field));
+            }
+            let late = until(plan.profile.start_at, &watch).await;
+            let ran = drive(&field, &plan, late, &watch, &told).await;
+            told(Phase::CleaningUp, Some(&field));
+            ran.map(|measured| (measured, field.trouble()))
         }
         Err(error) => Err(error),
     };
-    let recorded = ran.and_then(|(measured, trouble)| {
-        let result = result(&system, &workloads, profile, &measured);
+    let recorded = ran.and_then(|(result, trouble)| {
         suite.record(&Record::Load(Box::new(result.clone())))?;
         Ok((result, trouble))
     });
@@ -110,36 +133,164 @@ pub async fn run(
     conclude(&api, result, trouble, watch.interrupted(), cleaned)
 }
 
-/// Lets the users loose. Gives the moment they stopped.
-async fn drive(
-    attack: &Arc<Attack>,
-    profile: &Profile,
-    watch: &Watch,
-    told: &impl Fn(Phase, Option<&Attack>),
-) -> Result<Instant, LoadError> {
-    if watch.interrupted() {
-        return Ok(Instant::now());
+/// A profile as it is run against one system.
+#[derive(Debug)]
+struct Plan {
+    profile: Profile,
+    rules: Vec<Rule>,
+    workloads: Vec<(Workload, usize)>,
+    /// What an aggressor sends, if there is one.
+    aggression: Option<Workload>,
+    notes: Vec<String>,
+}
+
+impl Plan {
+    /// The first program of a profile that is for this system, and of its workloads those that are.
+    fn of(system: &System, profile: &Profile) -> Result<Plan, WorkloadError> {
+        let mut needs = Vec::new();
+        for program in &profile.program {
+            let workload =
+                |share: &crate::ScenarioShare| Ok((Workload::named(&share.workload)?, share.weight));
+            let mut workloads =
+                program.scenarios.iter().map(workload).collect::<Result<Vec<_>, WorkloadError>>()?;
+            needs.extend(workloads.iter().map(|(workload, _)| workload.needs().join(" and ")));
+            workloads.retain(|(workload, _)| workload.fits(&system.contract));
+            if !workloads.is_empty() {
+                let rules: Vec<Rule> =
+                    profile.thresholds.iter().chain(&program.thresholds).cloned().collect();
+                let asked: Vec<&Rule> = rules.iter().collect();
+                // As a whole first: a shard waits no less than the others.
+                let (profile, notes) = profile.clone().with_samples_for(&asked, &workloads, &system.contract);
+                let profile = profile.part();
+                let aggression = profile.aggressor.as_ref();
+                let aggression =
+                    aggression.map(|aggressor| Workload::named(&aggressor.workload)).transpose()?;
+                return Ok(Plan { profile, rules, workloads, aggression, notes });
+            }
+        }
+        Err(WorkloadError::NoScenario {
+            profile: profile.name.clone(),
+            target: system.target.name.clone(),
+            needs: needs.join("; "),
+        })
     }
-    let mut running = Box::pin(attack.run(profile));
-    let mut tick = tokio::time::interval(PROGRESS);
-    let warm_up = profile.uncounted();
-    loop {
-        tokio::select! {
-            ended = &mut running => {
-                ended.map_err(|error| LoadError::Goose(Box::new(error)))?;
-                return Ok(Instant::now());
+
+    /// What it is, but for its figures.
+    fn about(&self, system: &System) -> About {
+        let scenario = |(workload, _): &(Workload, usize)| {
+            let left_out = workload.left_out(&system.contract, &system.target);
+            let without = if left_out.is_empty() { "" } else { " without " };
+            format!("{}{without}{}", workload.name(), left_out.join(", "))
+        };
+        About {
+            target: system.target.name.clone(),
+            profile: self.profile.name.clone(),
+            embedded: system.target.embedded,
+            scenarios: self.workloads.iter().map(scenario).collect(),
+            notes: self.notes.clone(),
+            users: self.profile.population(),
+        }
+    }
+
+    /// Whether it ends when a rule cannot hold any more. What a shard sees is a part, of which nothing follows.
+    fn may_give_up(&self) -> bool {
+        !self.profile.to_the_end && self.profile.shard.is_none()
+    }
+
+    /// The parts of `Server-Timing` that its rules are about.
+    fn asked(&self) -> Vec<String> {
+        let mut asked: Vec<String> = self.rules.iter().filter_map(Rule::part).map(str::to_owned).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        asked
+    }
+}
+
+/// Lets the users loose, or requests arrive. Gives what was measured until they stopped.
+async fn drive(
+    field: &Arc<Field>,
+    plan: &Plan,
+    late: Option<String>,
+    watch: &Watch,
+    told: &impl Fn(Phase, Option<&Field>),
+) -> Result<LoadResult, LoadError> {
+    let profile = &plan.profile;
+    let mut generator = Generator::begin();
+    let mut memory = plan.rules.iter().any(Rule::is_about_memory).then(|| Memory::of(&field.system.target));
+    let mut offered = None;
+    if !watch.interrupted() {
+        let mut running = Box::pin(send(field, profile, watch));
+        let mut tick = tokio::time::interval(PROGRESS);
+        let warm_up = profile.uncounted();
+        loop {
+            tokio::select! {
+                ended = &mut running => {
+                    offered = ended.map_err(|error| LoadError::Goose(Box::new(error)))?;
+                    break;
+                }
+                _ = tick.tick() => {
+                    let warming = field.samples.so_far().elapsed < warm_up;
+                    told(if warming { Phase::WarmUp } else { Phase::Measuring }, Some(field));
+                    if let Some(memory) = memory.as_mut().filter(|_| !warming) {
+                        memory.look().await;
+                    }
+                    if plan.may_give_up() && let Some(why) = field.samples.hopeless(&plan.rules) {
+                        field.give_up(why);
+                    }
+                }
             }
-            _ = tick.tick() => {
-                let warming = attack.samples.so_far().elapsed < warm_up;
-                told(if warming { Phase::WarmUp } else { Phase::Measuring }, Some(attack));
-            }
+        }
+    }
+    let began = field.samples.counted_from().unwrap_or_else(Instant::now);
+    let mut measured = field.samples.measured(Instant::now());
+    measured.memory_growth = memory.and_then(|memory| memory.growth());
+    measured.offered = offered.map(|offered| Offered { in_time: measured.in_time, ..offered });
+    let cores = generator.cores();
+    let mut about = plan.about(&field.system);
+    about.notes.extend(late);
+    about.notes.extend(field.hopeless().map(str::to_owned));
+    let Some(shard) = profile.shard else {
+        return Ok(conclusion(about, &measured, cores, &plan.rules, profile.baseline.as_ref()));
+    };
+    // Of a part nothing is decided.
+    measured.fairness = None;
+    let rules = plan.rules.iter().map(ToString::to_string).collect();
+    let began = OffsetDateTime::now_utc() - began.elapsed();
+    let piece = Piece { shard, about: about.clone(), rules, began, cores, measured };
+    piece.keep(field.system.run.folder())?;
+    about.notes.push(format!("shard {shard}: what all shards came to is judged when they are merged"));
+    Ok(conclusion(about, &piece.measured, cores, &[], None))
+}
+
+/// Waits for the time to start. Says so if that was over before.
+async fn until(start: Option<OffsetDateTime>, watch: &Watch) -> Option<String> {
+    let start = start?;
+    let left = |now: OffsetDateTime| Duration::try_from(start - now).ok().filter(|left| !left.is_zero());
+    let Some(first) = left(OffsetDateTime::now_utc()) else {
+        let late = OffsetDateTime::now_utc() - start;
+        return Some(format!("it began {:.1} s after the time it was to start", late.as_seconds_f64()));
+    };
+    let end = tokio::time::Instant::now() + first;
+    while !watch.interrupted() && tokio::time::Instant::now() < end {
+        tokio::time::sleep_until(end.min(tokio::time::Instant::now() + LOOK)).await;
+    }
+    None
+}
+
+/// By the closed model or the open one, as the profile says. What was to be sent is known in the open one alone.
+async fn send(field: &Arc<Field>, profile: &Profile, watch: &Watch) -> Result<Option<Offered>, GooseError> {
+    match profile.arrivals {
+        None => attack::run(field, profile).await.map(|()| None),
+        Some(arrivals) => {
+            let rng = field.system.run.seed().rng(&format!("{}/arrivals", profile.purpose()));
+            Ok(Some(arrivals::run(field, profile, arrivals, rng, watch).await))
         }
     }
 }
 
 impl Progress {
-    fn of(phase: Phase, profile: &Profile, attack: Option<&Attack>) -> Progress {
-        let so_far = attack.map(|attack| attack.samples.so_far()).unwrap_or_default();
+    fn of(phase: Phase, profile: &Profile, field: Option<&Field>) -> Progress {
+        let so_far = field.map(|field| field.samples.so_far()).unwrap_or_default();
         Progress {
             phase,
             seconds: so_far.elapsed.as_secs_f64(),
@@ -152,70 +303,27 @@ impl Progress {
     }
 }
 
-/// The workloads of a profile that are for this system, with their shares.
-fn workloads(system: &System, profile: &Profile) -> Result<Vec<(Workload, usize)>, WorkloadError> {
-    let workload = |share: &crate::ScenarioShare| Ok((Workload::named(&share.workload)?, share.weight));
-    let mut all = profile.scenarios.iter().map(workload).collect::<Result<Vec<_>, WorkloadError>>()?;
-    let needs: Vec<String> = all.iter().map(|(workload, _)| workload.needs().join(" and ")).collect();
-    all.retain(|(workload, _)| workload.fits(&system.contract));
-    if all.is_empty() {
-        return Err(WorkloadError::NoScenario {
-            profile: profile.name.clone(),
-            target: system.target.name.clone(),
-            needs: needs.join("; "),
-        });
-    }
-    Ok(all)
-}
-
-fn parts(
-    system: &System,
-    workloads: &[(Workload, usize)],
-    profile: &Profile,
-) -> Result<Vec<Part>, WorkloadError> {
+fn parts(system: &System, plan: &Plan) -> Result<Vec<Part>, WorkloadError> {
     let cast = Cast::of(&system.target)?;
-    let tasks = |workload: &Workload| {
-        let tasks_of = |persona: Persona| {
-            Ok((persona, workload.tasks_of(persona, &cast, &system.contract, &system.target)?))
+    let tasks = |workload: &Workload, whose: &[Persona]| {
+        let tasks_of = |persona: &Persona| {
+            Ok((*persona, workload.tasks_of(*persona, &cast, &system.contract, &system.target)?))
         };
-        Persona::ALL.into_iter().map(tasks_of).collect::<Result<_, WorkloadError>>()
+        whose.iter().map(tasks_of).collect::<Result<_, WorkloadError>>()
     };
-    let part = |(workload, weight): &(Workload, usize)| {
+    let part = |(workload, weight, whose): (&Workload, usize, &[Persona])| {
         Ok(Part {
             name: workload.name().to_owned(),
-            weight: *weight,
-            waits: workload.waits(profile.wait_scale),
-            tasks: tasks(workload)?,
+            weight,
+            pace: workload.pace(plan.profile.wait_seconds, plan.profile.wait_scale),
+            tasks: tasks(workload, whose)?,
         })
     };
-    workloads.iter().map(part).collect()
-}
-
-fn result(
-    system: &System,
-    workloads: &[(Workload, usize)],
-    profile: &Profile,
-    measured: &Measured,
-) -> LoadResult {
-    let scenario = |(workload, _): &(Workload, usize)| {
-        let left_out = workload.left_out(&system.contract, &system.target);
-        let without = if left_out.is_empty() { "" } else { " without " };
-        format!("{}{without}{}", workload.name(), left_out.join(", "))
-    };
-    LoadResult {
-        target: system.target.name.clone(),
-        profile: profile.name.clone(),
-        scenarios: workloads.iter().map(scenario).collect(),
-        users: profile.users,
-        seconds: measured.seconds,
-        requests: measured.all.requests,
-        failures: measured.all.failures,
-        leaks: measured.all.leaks,
-        latency: measured.all.latency(),
-        endpoints: measured.endpoints(),
-        series: measured.ticks.clone(),
-        thresholds: profile.thresholds.iter().map(|rule| rule.judge(measured)).collect(),
-    }
+    let everybody = Persona::of_target(&system.target);
+    let workloads = plan.workloads.iter().map(|(workload, weight)| (workload, *weight, everybody));
+    // Nobody draws it: it is the aggressor's, whose people administer, and stands last.
+    let aggression = plan.aggression.iter().map(|workload| (workload, 0, &[Persona::Admin][..]));
+    workloads.chain(aggression).map(part).collect()
 }
 
 /// What a run with this result ends as.

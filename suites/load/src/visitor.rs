@@ -1,11 +1,13 @@
-//! The users of a load run and their tenants: made before it, each knowing what a user of it would know.
+//! One user of a load run: who it is, what it knows of, and what its next request says.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use harness::client::{Api, Call, http_client};
-use harness::contract::{Operation, SlotKind};
+use harness::client::{Api, Call};
+use harness::contract::{Effect, Operation, Place, SlotKind};
 use harness::data::{Data, DataError, Tenant, fresh_email};
 use harness::identity::Principal;
+use harness::leak::random_code;
 use harness::system::System;
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -13,25 +15,22 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::error::LoadError;
-use crate::interrupt::Watch;
-use crate::persona::{Cast, Persona};
-use crate::profile::Profile;
-use crate::workload::{Task, Tasks, WorkloadError};
+use crate::persona::Persona;
+use crate::premises::Premises;
+use crate::workload::{By, Task, Tasks};
 
-/// What the role permits that users know of and invite into: less than each persona who invites holds.
-const ROLE_PERMISSIONS: [&str; 2] = ["team:read", "site:read"];
+/// As many things of a kind a user keeps in mind. A long run makes more than anybody looks at again.
+const KEPT: usize = 200;
 
 /// One user.
 #[derive(Debug)]
 pub(crate) struct Visitor {
-    /// Who.
-    pub principal: Principal,
     /// As what.
     pub persona: Persona,
     /// A connection pool of its own, as users do not share connections.
     pub client: reqwest::Client,
-    tenant: Tenant,
+    principal: Principal,
+    premises: Arc<Premises>,
     memory: Mutex<Memory>,
 }
 
@@ -39,91 +38,47 @@ pub(crate) struct Visitor {
 #[derive(Debug)]
 struct Memory {
     rng: StdRng,
-    teams: Vec<String>,
-    roles: Vec<String>,
-    products: Vec<String>,
+    known: BTreeMap<SlotKind, VecDeque<String>>,
+    /// What it made itself, of kinds that are everyone's.
+    own: BTreeMap<SlotKind, VecDeque<String>>,
+    invitations: VecDeque<Invited>,
 }
 
-/// A tenant with what its users start from.
-struct Premises {
+/// Somebody whom the user invited.
+#[derive(Clone, Debug)]
+struct Invited {
+    id: String,
+    invitee: Principal,
+}
+
+/// A request in the making, with what is to be known of it when it is answered.
+pub(crate) struct Draft {
+    pub call: Call,
+    /// Whose data it makes.
     tenant: Tenant,
-    admin: Principal,
-    teams: Vec<String>,
-    roles: Vec<String>,
-    products: Vec<String>,
-}
-
-impl Premises {
-    async fn build(data: &Data, api: &Api) -> Result<Premises, DataError> {
-        let has = |operation: &str| api.contract().get(operation).is_some();
-        let tenant = data.organisations().create("load").await?;
-        let admin = data.users().administrator(&tenant, "perf-owner").await?;
-        let (mut teams, mut roles, mut products) = (Vec::new(), Vec::new(), Vec::new());
-        if has("team-create") {
-            teams.push(data.teams().create(&tenant, &admin).await?);
-        }
-        if has("role-create") {
-            roles.push(data.roles().create_with(&tenant, &admin, &ROLE_PERMISSIONS).await?);
-        }
-        if has("product-create") {
-            products.push(data.products().create(&tenant, &admin).await?);
-        }
-        Ok(Premises { tenant, admin, teams, roles, products })
-    }
-}
-
-/// Makes the tenants and users of a profile. Ends early, with those there are, when the run is interrupted.
-pub(crate) async fn provision(
-    system: &System,
-    data: &Data,
-    api: &Api,
-    profile: &Profile,
-    watch: &Watch,
-) -> Result<Vec<Visitor>, LoadError> {
-    let refused = |error| LoadError::provisioning(error, &system.target);
-    let cast = Cast::of(&system.target).map_err(WorkloadError::from)?;
-    let mut premises = Vec::new();
-    for _ in 0..profile.tenants {
-        if watch.interrupted() {
-            return Ok(Vec::new());
-        }
-        premises.push(Premises::build(data, api).await.map_err(refused)?);
-    }
-    let mut visitors = Vec::new();
-    for (number, premises) in premises.iter().cycle().take(profile.users).enumerate() {
-        if watch.interrupted() {
-            return Ok(visitors);
-        }
-        let persona = Persona::of_user(number, profile.tenants);
-        let Premises { tenant, admin, teams, roles, products } = premises;
-        let users = data.users();
-        let principal =
-            users.create(tenant, persona.label(), Some(cast.role(persona))).await.map_err(refused)?;
-        if api.contract().get("team-member-add").is_some() {
-            for team in teams {
-                data.teams().add_member(tenant, admin, team, &principal.subject).await.map_err(refused)?;
-            }
-        }
-        let rng = system.run.seed().rng(&format!("load/{}/{number}", profile.name));
-        visitors.push(Visitor {
-            principal,
-            persona,
-            client: http_client(&system.target)?,
-            tenant: tenant.clone(),
-            memory: Mutex::new(Memory {
-                rng,
-                teams: teams.clone(),
-                roles: roles.clone(),
-                products: products.clone(),
-            }),
-        });
-    }
-    Ok(visitors)
+    invitee: Option<Principal>,
 }
 
 impl Visitor {
+    pub(crate) fn new(
+        principal: Principal,
+        persona: Persona,
+        client: reqwest::Client,
+        premises: Arc<Premises>,
+        rng: StdRng,
+    ) -> Visitor {
+        let known = premises.known.iter().map(|(kind, ids)| (*kind, ids.iter().cloned().collect())).collect();
+        let memory = Memory { rng, known, own: BTreeMap::new(), invitations: VecDeque::new() };
+        Visitor { persona, client, principal, premises, memory: Mutex::new(memory) }
+    }
+
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tenant it belongs to.
+    pub(crate) fn tenant(&self) -> &str {
+        &self.premises.tenant.org
     }
 
     /// The next task.
@@ -131,72 +86,192 @@ impl Visitor {
         tasks.draw(&mut self.memory().rng)
     }
 
-    /// A task as a call, about something the user knows of.
-    pub(crate) fn call(&self, api: &Api, task: &Task) -> Call {
-        let mut call = api
-            .call(&task.operation)
-            .as_(&self.principal)
-            .org(&self.tenant.org)
-            .user(&self.principal.subject)
-            .slot(SlotKind::Email, &fresh_email("perf-invitee"))
-            .slot(SlotKind::Text, &self.tenant.text("load"));
-        if let Some(team) = self.memory().one_of(SlotKind::Team) {
-            call = call.team(&team);
+    /// A task as a request about something the user knows of. `None` where it knows of nothing that could be meant.
+    pub(crate) fn draft(
+        &self,
+        system: &System,
+        api: &Api,
+        data: &Data,
+        task: &Task,
+        operation: &Operation,
+    ) -> Result<Option<Draft>, DataError> {
+        // Somebody new is an organisation of their own, known before it is made.
+        let tenant = match operation.created(SlotKind::Org) {
+            Some(_) => data.organisations().without_tenant("load")?,
+            None => self.premises.tenant.clone(),
+        };
+        let names = |kind| operation.slots.iter().any(|slot| slot.kind == kind);
+        let invited = if names(SlotKind::Invitation) || names(SlotKind::InvitationToken) {
+            let Some(invited) = self.memory().invited(operation.effect == Effect::Consume) else {
+                return Ok(None);
+            };
+            Some(invited)
+        } else {
+            None
+        };
+        let invites = operation.created(SlotKind::Invitation).is_some();
+        let invitee = invites.then(|| data.users().stranger("perf-invitee")).transpose()?;
+        let Some(sender) = self.sender(data, task, invited.as_ref())? else { return Ok(None) };
+
+        let mut call = api.call(&task.operation).as_(&sender).org(&tenant.org).user(&self.principal.subject);
+        call = call.slot(SlotKind::Text, &tenant.text("load"));
+        for slot in &operation.slots {
+            let value = match slot.kind {
+                SlotKind::Email => Some(
+                    invitee.as_ref().map_or_else(|| fresh_email("perf"), |invitee| invitee.email.clone()),
+                ),
+                SlotKind::Slug => Some(format!("t-{}", tenant.key)),
+                SlotKind::Status if operation.created(SlotKind::Org).is_some() => {
+                    system.target.vocabulary.plan.clone()
+                }
+                SlotKind::Permission if operation.created(slot.kind).is_some() => {
+                    Some(data.permissions().fresh_name())
+                }
+                SlotKind::Permission | SlotKind::PlatformRole if !matches!(slot.place, Place::Path(_)) => {
+                    None
+                }
+                SlotKind::Invitation => invited.as_ref().map(|invited| invited.id.clone()),
+                SlotKind::InvitationToken => {
+                    let email = invited.as_ref().map(|invited| invited.invitee.email.as_str());
+                    let token = email.and_then(|email| mailed(system, email));
+                    let Some(token) = token else { return Ok(None) };
+                    api.leaks().learn_pass(&tenant.key, &token);
+                    Some(token)
+                }
+                SlotKind::Org
+                | SlotKind::User
+                | SlotKind::Text
+                | SlotKind::Status
+                | SlotKind::ResourceType => None,
+                kind => match self.memory().one_of(kind, operation.effect != Effect::Read) {
+                    None if !slot.optional => return Ok(None),
+                    one => one,
+                },
+            };
+            if let Some(value) = value {
+                call = call.at(&slot.place, &value);
+            }
         }
-        if let Some(role) = self.memory().one_of(SlotKind::Role) {
-            call = call.role(&role);
-        }
-        if let Some(product) = self.memory().one_of(SlotKind::Product) {
-            call = call.slot(SlotKind::Product, &product);
-        }
-        for (name, value) in &task.query {
-            call = call.query(name, value);
+        for (name, choice) in &task.query {
+            if let Some(value) = choice.draw(&mut self.memory().rng) {
+                call = call.query(name, value);
+            }
         }
         let now = OffsetDateTime::now_utc();
         let since = task.days.map(|days| now - time::Duration::days(days));
         if let Some((since, now)) = since.and_then(|since| Some((moment(since)?, moment(now)?))) {
             call = call.query("start_date", &since).query("end_date", &now);
         }
-        call
+        Ok(Some(Draft { call, tenant, invitee }))
+    }
+
+    /// Who sends a task; nobody where there is none.
+    fn sender(
+        &self,
+        data: &Data,
+        task: &Task,
+        invited: Option<&Invited>,
+    ) -> Result<Option<Principal>, DataError> {
+        let sender = match task.by {
+            By::Persona => Some(self.principal.clone()),
+            By::PlatformAdmin => match data.platform_admin() {
+                Err(DataError::Lacks(_)) => None,
+                admin => Some(admin?),
+            },
+            By::HolderOfMany => self.premises.holder_of_many.clone(),
+            By::Invitee => invited.map(|invited| invited.invitee.clone()),
+            By::Anyone => Some(Principal::anonymous()),
+        };
+        Ok(sender.map(|sender| if task.fresh_token { with_fresh_token(sender) } else { sender }))
     }
 
     /// Enters what an answer says was created into ledger and leak detector, and remembers it.
-    pub(crate) fn adopt(&self, data: &Data, operation: &Operation, body: &str) -> Result<(), DataError> {
+    pub(crate) fn adopt(
+        &self,
+        data: &Data,
+        operation: &Operation,
+        draft: &Made,
+        body: &str,
+    ) -> Result<(), DataError> {
         if operation.creates.is_empty() {
             return Ok(());
         }
         let answer: Value = serde_json::from_str(body).unwrap_or_default();
         for (kind, pointer) in &operation.creates {
-            if let Some(id) = answer.pointer(pointer).and_then(Value::as_str) {
-                data.adopt(&self.tenant, *kind, id)?;
-                self.memory().learn(*kind, id);
+            let Some(id) = answer.pointer(pointer).and_then(Value::as_str) else { continue };
+            match kind {
+                // Chosen by the harness, so entered before it was made.
+                SlotKind::Org => {}
+                SlotKind::Permission => {
+                    data.permissions().adopt(&draft.tenant, id)?;
+                    remember(self.memory().own.entry(*kind).or_default(), id.to_owned());
+                }
+                SlotKind::Invitation => {
+                    data.adopt(&draft.tenant, *kind, id)?;
+                    if let Some(invitee) = &draft.invitee {
+                        let invited = Invited { id: id.to_owned(), invitee: invitee.clone() };
+                        remember(&mut self.memory().invitations, invited);
+                    }
+                }
+                _ => {
+                    data.adopt(&draft.tenant, *kind, id)?;
+                    remember(self.memory().known.entry(*kind).or_default(), id.to_owned());
+                }
             }
         }
         Ok(())
     }
 }
 
+/// What is to be known of a request that was sent, when its answer says what it made.
+pub(crate) struct Made {
+    tenant: Tenant,
+    invitee: Option<Principal>,
+}
+
+impl Draft {
+    /// The call, and what is to be known when it is answered.
+    pub(crate) fn into_parts(self) -> (Call, Made) {
+        (self.call, Made { tenant: self.tenant, invitee: self.invitee })
+    }
+}
+
 impl Memory {
-    fn known(&mut self, kind: SlotKind) -> Option<&mut Vec<String>> {
-        match kind {
-            SlotKind::Team => Some(&mut self.teams),
-            SlotKind::Role => Some(&mut self.roles),
-            SlotKind::Product => Some(&mut self.products),
-            _ => None,
-        }
+    /// Something of a kind. What is everyone's is changed only where the user made it.
+    fn one_of(&mut self, kind: SlotKind, changed: bool) -> Option<String> {
+        let of = if changed && kind == SlotKind::Permission { &self.own } else { &self.known };
+        let of = of.get(&kind).filter(|of| !of.is_empty())?;
+        of.get(self.rng.random_range(0..of.len())).cloned()
     }
 
-    fn learn(&mut self, kind: SlotKind, id: &str) {
-        if let Some(known) = self.known(kind) {
-            known.push(id.to_owned());
-        }
-    }
-
-    fn one_of(&mut self, kind: SlotKind) -> Option<String> {
-        let count = self.known(kind)?.len();
+    /// Somebody who was invited; forgotten with what ends the invitation.
+    fn invited(&mut self, ends: bool) -> Option<Invited> {
+        let count = self.invitations.len();
         let at = (count > 0).then(|| self.rng.random_range(0..count))?;
-        self.known(kind)?.get(at).cloned()
+        if ends { self.invitations.remove(at) } else { self.invitations.get(at).cloned() }
     }
+}
+
+/// Keeps the newest.
+fn remember<T>(kept: &mut VecDeque<T>, new: T) {
+    if kept.len() >= KEPT {
+        kept.pop_front();
+    }
+    kept.push_back(new);
+}
+
+/// The token of the newest mail to an address, if one has come.
+fn mailed(system: &System, email: &str) -> Option<String> {
+    let mail = system.stand_ins.mail.as_ref()?.to(email).pop()?;
+    mail.token().map(str::to_owned)
+}
+
+/// The same principal with a token that was never sent: nothing that is known of the others is known of it.
+fn with_fresh_token(principal: Principal) -> Principal {
+    let fresh = principal.with_claims(|claims| {
+        claims.insert("jti".into(), random_code(24).into());
+    });
+    fresh.unwrap_or(principal)
 }
 
 fn moment(at: OffsetDateTime) -> Option<String> {

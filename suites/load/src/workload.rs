@@ -1,19 +1,31 @@
 //! Workloads: what users do, as weighted tasks, each an operation of the contract.
 
-use std::collections::BTreeMap;
+mod task;
+
 use std::time::Duration;
 
-use harness::contract::{Contract, Effect, Operation};
+use harness::contract::{Contract, SlotKind};
 use harness::target::Target;
-use rand::Rng;
 use serde::Deserialize;
 
 use crate::persona::{Cast, Persona};
 
+pub(crate) use task::{By, Task, Tasks};
+
 /// The workloads there are.
-const ALL: [(&str, &str); 2] = [
+const ALL: [(&str, &str); 12] = [
     ("mixed-workload", include_str!("../workloads/mixed-workload.toml")),
+    ("authorizer", include_str!("../workloads/authorizer.toml")),
+    ("authorizer-stress", include_str!("../workloads/authorizer-stress.toml")),
+    ("permissions", include_str!("../workloads/permissions.toml")),
+    ("teams", include_str!("../workloads/teams.toml")),
+    ("roles", include_str!("../workloads/roles.toml")),
+    ("invitations", include_str!("../workloads/invitations.toml")),
+    ("invitation-flood", include_str!("../workloads/invitation-flood.toml")),
+    ("audit", include_str!("../workloads/audit.toml")),
     ("tenant-workload", include_str!("../workloads/tenant-workload.toml")),
+    ("tenant-creation", include_str!("../workloads/tenant-creation.toml")),
+    ("tenant-products", include_str!("../workloads/tenant-products.toml")),
 ];
 
 /// A workload cannot be had.
@@ -64,24 +76,6 @@ pub enum WorkloadError {
     },
 }
 
-/// One task.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Task {
-    /// The operation's name in the contract.
-    pub operation: String,
-    /// How often it is drawn, in proportion to all weights.
-    weight: u32,
-    /// The statuses that are no failure.
-    pub accepts: Vec<u16>,
-    /// Query parameters.
-    #[serde(default)]
-    pub query: BTreeMap<String, String>,
-    /// Asks for so many days up to now.
-    #[serde(default)]
-    pub days: Option<i64>,
-}
-
 /// What the users of a scenario do.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,8 +83,32 @@ pub struct Workload {
     #[serde(skip)]
     name: String,
     needs: Vec<String>,
-    wait_seconds: [f64; 2],
+    /// The shortest and longest wait between two tasks.
+    #[serde(default)]
+    wait_seconds: Option<[f64; 2]>,
+    /// In the place of waits: how often a second each user does a task, whatever an answer takes.
+    #[serde(default)]
+    per_second: Option<f64>,
     task: Vec<Task>,
+}
+
+/// What lies between two tasks of a user.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Pace {
+    /// A wait of this length, at random.
+    Waits([Duration; 2]),
+    /// Whatever is left of this time since the task before began.
+    Every(Duration),
+}
+
+impl Pace {
+    /// The mean time from one task to the next, without what the answer takes.
+    pub(crate) fn mean(self) -> Duration {
+        match self {
+            Pace::Waits([shortest, longest]) => (shortest + longest) / 2,
+            Pace::Every(period) => period,
+        }
+    }
 }
 
 impl Workload {
@@ -121,21 +139,44 @@ impl Workload {
         self.needs.iter().all(|operation| contract.get(operation).is_some())
     }
 
-    /// The shortest and longest wait between two tasks, scaled.
-    pub(crate) fn waits(&self, scale: f64) -> [Duration; 2] {
-        self.wait_seconds.map(|seconds| Duration::from_secs_f64((seconds * scale).max(0.0)))
+    /// What lies between two tasks, scaled; `waits` in the place of the workload's own, if the profile has any.
+    pub(crate) fn pace(&self, waits: Option<[f64; 2]>, scale: f64) -> Pace {
+        let scaled = |seconds: f64| Duration::try_from_secs_f64(seconds * scale).unwrap_or_default();
+        match (waits.or(self.wait_seconds), self.per_second) {
+            (Some(waits), None) => Pace::Waits(waits.map(scaled)),
+            // A rate is a rate: scaled, it would be another load.
+            (_, Some(rate)) => Pace::Every(Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default()),
+            (None, None) => Pace::Waits([Duration::ZERO; 2]),
+        }
     }
 
-    fn operation<'c>(task: &Task, contract: &'c Contract, target: &Target) -> Option<&'c Operation> {
-        let operation = contract.get(&task.operation)?;
-        (!target.read_only || operation.effect == Effect::Read).then_some(operation)
-    }
-
-    /// The operations that are not sent, because the contract has none of that name or the target is
-    /// `read_only`.
+    /// The operations that are not sent, because the contract has none of that name, the target is `read_only`, or it
+    /// lacks what they need.
     pub fn left_out(&self, contract: &Contract, target: &Target) -> Vec<String> {
-        let missing = self.task.iter().filter(|task| Self::operation(task, contract, target).is_none());
+        let missing = self.task.iter().filter(|task| task.operation(contract, target).is_none());
         missing.map(|task| task.operation.clone()).collect()
+    }
+
+    /// The share of requests that are called so, by operation, label or whole name.
+    pub(crate) fn share_of(&self, contract: &Contract, name: &str) -> f64 {
+        let all: u32 = self.task.iter().map(|task| task.weight).sum();
+        let is_called = |task: &&Task| {
+            let whole = contract.get(&task.operation).map(|operation| task.name(operation));
+            task.operation == name || task.label.as_deref() == Some(name) || whole.as_deref() == Some(name)
+        };
+        let called: u32 = self.task.iter().filter(is_called).map(|task| task.weight).sum();
+        f64::from(called) / f64::from(all.max(1))
+    }
+
+    /// Whether some task is sent by such a sender.
+    pub(crate) fn has(&self, by: By) -> bool {
+        self.task.iter().any(|task| task.by == by)
+    }
+
+    /// Whether some task names something of a kind in its path.
+    pub(crate) fn names(&self, kind: SlotKind, contract: &Contract) -> bool {
+        let operations = self.task.iter().filter_map(|task| contract.get(&task.operation));
+        operations.flat_map(|operation| &operation.slots).any(|slot| slot.kind == kind)
     }
 
     /// The tasks a persona may do at a target.
@@ -146,9 +187,10 @@ impl Workload {
         contract: &Contract,
         target: &Target,
     ) -> Result<Tasks, WorkloadError> {
-        let operations = self.task.iter().filter_map(|task| Self::operation(task, contract, target));
-        let permitted = cast.permitted(persona, operations);
-        let may = |task: &&Task| permitted.iter().any(|operation| operation.name == task.operation);
+        let may = |task: &&Task| {
+            let operation = task.operation(contract, target);
+            operation.is_some_and(|operation| task.is_permitted(operation, persona, cast))
+        };
         let tasks: Vec<Task> = self.task.iter().filter(may).cloned().collect();
         let weight = tasks.iter().map(|task| task.weight).sum();
         if weight == 0 {
@@ -162,51 +204,44 @@ impl Workload {
     }
 }
 
-/// Tasks to draw from; never empty.
-#[derive(Clone, Debug)]
-pub(crate) struct Tasks {
-    tasks: Vec<Task>,
-    weight: u32,
-}
-
-impl Tasks {
-    /// One task, by weight.
-    pub(crate) fn draw(&self, rng: &mut impl Rng) -> Option<&Task> {
-        let mut drawn = rng.random_range(0..self.weight);
-        self.tasks.iter().find(|task| match drawn.checked_sub(task.weight) {
-            None => true,
-            Some(rest) => {
-                drawn = rest;
-                false
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use harness::seed::Seed;
 
-    use super::{ALL, Tasks, Workload};
+    use super::task::Choice;
+    use super::{ALL, Pace, Tasks, Workload};
 
     #[test]
-    fn every_workload_is_understood_and_its_weights_add_up_to_a_hundred() {
+    fn every_workload_is_understood_and_says_how_fast_its_users_are() {
         for (name, _) in ALL {
             let workload = Workload::named(name).unwrap();
-            assert_eq!(workload.task.iter().map(|task| task.weight).sum::<u32>(), 100, "{name}");
+            assert!(!workload.task.is_empty() && !workload.needs.is_empty(), "{name}");
+            assert!(workload.task.iter().all(|task| task.weight > 0 && !task.accepts.is_empty()), "{name}");
+            assert_ne!(workload.wait_seconds.is_some(), workload.per_second.is_some(), "{name}");
         }
+    }
+
+    /// The share of the tasks whose operation ends so, in percent.
+    fn share(workload: &str, endings: &[&str]) -> u32 {
+        let tasks = Workload::named(workload).unwrap().task;
+        let of = tasks.iter().filter(|task| endings.iter().any(|ending| task.operation.ends_with(ending)));
+        let (of, all): (u32, u32) =
+            (of.map(|task| task.weight).sum(), tasks.iter().map(|task| task.weight).sum());
+        100 * of / all
     }
 
     #[test]
     fn four_of_five_tasks_of_the_mixed_workload_read() {
-        let workload = Workload::named("mixed-workload").unwrap();
-        let writes = workload
-            .task
-            .iter()
-            .filter(|task| ["-create", "-update"].iter().any(|ending| task.operation.ends_with(ending)));
-        assert_eq!(writes.map(|task| task.weight).sum::<u32>(), 20);
+        assert_eq!(share("mixed-workload", &["-create", "-update", "-export"]), 20);
+    }
+
+    #[test]
+    fn of_a_hundred_tasks_of_the_tenant_workload_seventy_read_twenty_write_and_ten_analyse() {
+        assert_eq!(share("tenant-workload", &["-create"]), 20);
+        assert_eq!(share("tenant-workload", &["dashboard-get"]), 10);
     }
 
     #[test]
@@ -222,6 +257,27 @@ mod tests {
             let share = drawn[task.operation.as_str()] / 100;
             assert!(share.abs_diff(task.weight * 10) <= 10, "{}: {share} of 1000", task.operation);
         }
+    }
+
+    #[test]
+    fn one_of_several_values_is_drawn_and_the_empty_one_left_out() {
+        let mut rng = Seed(7).rng("choices");
+        let choice = Choice::OneOf(vec!["10".to_owned(), String::new()]);
+        let drawn: Vec<Option<&str>> = (0..100).map(|_| choice.draw(&mut rng)).collect();
+        assert!(drawn.contains(&Some("10")) && drawn.contains(&None));
+        assert_eq!(Choice::One("25".to_owned()).draw(&mut rng), Some("25"));
+    }
+
+    #[test]
+    fn waits_are_scaled_and_rates_are_not() {
+        let stress = Workload::named("authorizer-stress").unwrap();
+        assert_eq!(stress.pace(None, 0.1), Pace::Every(Duration::from_millis(200)));
+        let audit = Workload::named("audit").unwrap();
+        let waits = |shortest, longest| {
+            Pace::Waits([Duration::from_millis(shortest), Duration::from_millis(longest)])
+        };
+        assert_eq!(audit.pace(None, 0.5), waits(500, 1500));
+        assert_eq!(audit.pace(Some([30.0, 60.0]), 0.1), waits(3000, 6000));
     }
 
     #[test]

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fixtures::SecurityPolicy;
+use harness::contract::SlotKind;
+use harness::data::Data;
 use harness::record::{LoadResult, Record, Severity};
 use harness::run::Run;
 use harness::suite::Suite;
 use harness::system::{StandIns, System};
-use harness::target::Target;
+use harness::target::{Capability, Resident, Target};
 use harness::verdict::Verdict;
 use suites_load::{LoadError, Phase, Profile, Progress, run, verdict};
 use tokio::net::{TcpListener, TcpStream};
@@ -92,13 +94,8 @@ async fn the_demo_profile_shortened_passes_on_the_embedded_target() {
     assert_eq!(load_results("passes"), std::slice::from_ref(&result));
 
     // An operation the contract lacks is left out by name.
-    let left_out = system.contract.get("audit-export-create").is_none();
-    assert_eq!(
-        result.scenarios[0].contains("without audit-export-create"),
-        left_out,
-        "{:?}",
-        result.scenarios
-    );
+    let left_out = system.contract.get("audit-export").is_none();
+    assert_eq!(result.scenarios[0].contains("without audit-export"), left_out, "{:?}", result.scenarios);
 
     let sent = recorded(|record| match record {
         Record::Coverage(cell) if cell.operation == "team-list" => Some(cell.principal),
@@ -224,4 +221,63 @@ async fn a_target_that_does_not_answer_at_the_start_is_named_with_what_to_do() {
     assert!(matches!(error, LoadError::Unreachable { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("start it") && text.contains(system.target.base_url.as_str()), "{text}");
+}
+
+/// A tenant with a team that nobody made for a test: no text of it says whose it is.
+async fn resident(system: &Arc<System>, name: &str) -> Resident {
+    let api = system.api("load");
+    let data = Data::new(system.clone(), api.clone(), "load/residents");
+    let admin = data.platform_admin().unwrap();
+    let created = api.call("org-create").as_(&admin).slot(SlotKind::Text, name).send().await.unwrap();
+    let operation = system.contract.get("org-create").unwrap();
+    let org = created.text_at(operation.created(SlotKind::Org).unwrap()).unwrap();
+    let resident = Resident { org, user: format!("reader-of-{name}") };
+    let tenant = data.organisations().resident(&resident);
+    let reader = data.users().resident(&tenant, &resident, "reader").unwrap();
+    let joins = api.call("user-create").as_(&admin).org(&resident.org).user(&resident.user);
+    let joins = joins.slot(SlotKind::Email, &reader.email).slot(SlotKind::PlatformRole, "ORG_ADMIN");
+    joins.slot(SlotKind::Text, "Reader").send().await.unwrap().expect(201).unwrap();
+    let team = api.call("team-create").as_(&reader).org(&resident.org).slot(SlotKind::Text, "Team");
+    team.send().await.unwrap().expect(201).unwrap();
+    resident
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_is_only_read_gets_reading_tasks_of_the_tenants_its_file_names() {
+    let target = fixtures::under(SecurityPolicy::default()).await.unwrap();
+    let behind = target.system.clone();
+    let mut tenants = Vec::new();
+    for name in ["Acorn", "Birch"] {
+        tenants.push(resident(&behind, name).await);
+    }
+    let orgs: BTreeSet<String> = tenants.iter().map(|tenant| tenant.org.clone()).collect();
+    let only_read = |tenants| {
+        let mut capabilities = behind.target.capabilities.clone();
+        capabilities.remove(&Capability::Provision);
+        let name = "only-read".to_owned();
+        let target = Target { name, read_only: true, capabilities, tenants, ..(*behind.target).clone() };
+        let issuer = behind.stand_ins.issuer.clone();
+        System::open(behind.run, target, StandIns { issuer, jwks: None, mail: None, archive: None })
+    };
+    let profile = Profile { tenants: 2, ..shortened("only-read") };
+
+    let system = Arc::new(only_read(tenants).await.unwrap());
+    let result = run(system.clone(), &suite(&system, &profile), &profile, |_| ()).await.unwrap();
+    assert_eq!((result.failures, result.leaks), (0, 0), "{:?}", result.endpoints);
+    assert!(
+        result.endpoints.iter().all(|endpoint| endpoint.name.starts_with("GET ")),
+        "{:?}",
+        result.endpoints
+    );
+    assert!(
+        result.endpoints.iter().any(|endpoint| endpoint.name == "GET team-get"),
+        "{:?}",
+        result.endpoints
+    );
+    assert_eq!(result.tenants.iter().map(|tenant| tenant.tenant.clone()).collect::<BTreeSet<_>>(), orgs);
+    assert!(result.scenarios[0].contains("without") && result.scenarios[0].contains("team-create"));
+
+    let system = Arc::new(only_read(Vec::new()).await.unwrap());
+    let error = run(system.clone(), &suite(&system, &profile), &profile, |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("[[tenants]]"), "{error}");
 }

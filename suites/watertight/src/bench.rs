@@ -1,6 +1,8 @@
-//! `bench`: speed of the harness itself, measured side by side in one process, and of the integration suite.
+//! `bench`: speed of the harness itself, measured side by side, of the load generator, and of the integration suite.
 
 mod containers;
+pub mod endpoint;
+mod generator;
 mod platform;
 mod suite;
 
@@ -61,6 +63,8 @@ pub async fn bench() -> Result<Exit, CommandError> {
     bar.finish_and_clear();
     let containers = containers::measured().await?;
     let platform = platform::baseline(run).await?;
+    // Alone, as everything before and after it.
+    let generators = generator::measured(run.folder()).await?;
     let mut integration = Vec::new();
     if let Some(tests) = Tests::build(run.folder()).await? {
         for (name, _) in &starts {
@@ -98,11 +102,16 @@ pub async fn bench() -> Result<Exit, CommandError> {
         Ok(mut times) => row("containers of both stores ready, once per run", &mut times, "4 s"),
         Err(lack) => println!("containers are not measured: {lack}"),
     }
-    row("leak scan of a 1 KB response, 10,000 ids known", &mut scans(), "");
+    let mut scans = scans();
+    row("leak scan of a 1 KB response, 10,000 ids known", &mut scans, "");
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     println!("{table}");
+    match generators {
+        Ok(rates) => println!("{}", rates.table(percentile(&scans, 50))),
+        Err(lack) => println!("the load generator is not measured: {lack}"),
+    }
     if let Some(report) = platform {
         println!("the baseline with its analysis: {}", report.display());
     }

@@ -1,8 +1,12 @@
 //! The words of the command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use suites_load::Shard;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Proves that a multi-tenant API keeps its tenants apart.
 ///
@@ -47,6 +51,24 @@ pub enum Command {
         /// The profile.
         #[arg(long, default_value = "demo")]
         profile: String,
+        /// Measures for so long, in the place of the profile's time: `30s`, `10m`, `1h`.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        duration: Option<Duration>,
+        /// Holds the run against what a file keeps of an earlier one: no slower, no fewer, no more failures.
+        #[arg(long, value_name = "FILE")]
+        baseline: Option<PathBuf>,
+        /// Keeps what the run measures in a file, for later ones.
+        #[arg(long, value_name = "FILE")]
+        save_baseline: Option<PathBuf>,
+        /// Runs to its end also when a threshold cannot hold any more.
+        #[arg(long)]
+        to_the_end: bool,
+        /// Runs one of N parts, counted from 0, and judges nothing: `report --merge` does that with all of them.
+        #[arg(long, value_name = "I/N", conflicts_with_all = ["baseline", "save_baseline"])]
+        shard: Option<Shard>,
+        /// The first user starts then, in RFC 3339, so that shards start together: `2026-01-31T06:00:00Z`.
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        start_at: Option<OffsetDateTime>,
     },
     /// Runs the suites against every seeded weakness: the kill matrix.
     Mutants {
@@ -66,6 +88,15 @@ pub enum Command {
     Report {
         /// The run's folder; default the latest.
         run: Option<PathBuf>,
+        /// Makes one run of the shards of a load run: their folders, or a folder of such.
+        #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with = "run")]
+        merge: Vec<PathBuf>,
+        /// Holds the merged run against what a file keeps of an earlier one.
+        #[arg(long, value_name = "FILE", requires = "merge")]
+        baseline: Option<PathBuf>,
+        /// Keeps what the merged run measured in a file, for later ones.
+        #[arg(long, value_name = "FILE", requires = "merge")]
+        save_baseline: Option<PathBuf>,
     },
     /// Runs exactly the check behind a finding again, and says whether it still occurs.
     Rerun {
@@ -84,6 +115,66 @@ pub enum Command {
         #[arg(long, value_name = "VERSION")]
         only: Option<String>,
     },
-    /// Speed of the harness itself, and of the integration suite.
-    Bench,
+    /// Speed of the harness itself, of the load generator, and of the integration suite.
+    Bench {
+        /// Serves what the load generator is measured on, until its input is closed.
+        #[arg(long, hide = true)]
+        serve: bool,
+    },
+}
+
+/// A time as people write it.
+fn time(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600)];
+    let unit = units.into_iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
+    let seconds = unit.and_then(|(count, seconds)| count.parse::<u64>().ok()?.checked_mul(seconds));
+    match seconds {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err("expected a whole number of seconds, minutes or hours, as in 30s, 10m or 1h".to_owned()),
+    }
+}
+
+/// A moment as machines write it.
+fn moment(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "expected a time in RFC 3339, as in 2026-01-31T06:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod deployed;
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser as _;
+
+    use super::{Arguments, Command, time};
+
+    #[test]
+    fn a_time_has_a_unit() {
+        let times = ["30s", "10m", "1h"].map(|text| time(text).unwrap().as_secs());
+        assert_eq!(times, [30, 600, 3600]);
+        for wrong in ["30", "0s", "s", "-1s", "1.5h", "1d", ""] {
+            assert!(time(wrong).unwrap_err().contains("30s"), "{wrong}");
+        }
+        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn a_shard_says_which_of_how_many_and_is_held_against_nothing() {
+        let load = |words: &[&str]| {
+            Arguments::try_parse_from(["watertight", "load"].iter().chain(words)).map(|words| words.command)
+        };
+        let Ok(Command::Load { shard: Some(shard), start_at: Some(at), .. }) =
+            load(&["--shard", "2/3", "--start-at", "2026-01-31T06:00:00Z"])
+        else {
+            panic!("a shard is understood");
+        };
+        assert_eq!((shard.to_string().as_str(), at.unix_timestamp()), ("2/3", 1_769_839_200));
+        for wrong in [["--shard", "3/3"], ["--start-at", "06:00"]] {
+            let error = load(&wrong).unwrap_err().to_string();
+            assert!(error.contains("0/3") || error.contains("2026-01-31T06:00:00Z"), "{error}");
+        }
+        assert!(load(&["--shard", "0/3", "--baseline", "baseline.json"]).is_err());
+    }
 }

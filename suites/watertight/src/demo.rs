@@ -24,5 +24,5 @@ pub async fn demo(target: Option<&Path>) -> Result<Exit, CommandError> {
 async fn all(session: &Session) -> Result<(), CommandError> {
     session.part(integration::run(session, None)).await?;
     session.part(security::run(session, Scope::Slice(SLICE), false, None)).await?;
-    load::run(session, PROFILE).await
+    load::run(session, &load::Asked::profile(PROFILE)).await
 }

@@ -13,7 +13,7 @@ use harness::run::RunError;
 use harness::stores::postgres::PostgresError;
 use harness::stores::{DynamoDbError, RemovalError};
 use reports::ReportError;
-use suites_load::{LoadError, ProfileError};
+use suites_load::{BaselineError, LoadError, ProfileError, ShardError};
 use url::Url;
 
 /// The harness could not do its job.
@@ -46,6 +46,12 @@ pub enum CommandError {
     /// A load profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// What an earlier load run measured.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    /// Shards of a load run.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// A store.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),

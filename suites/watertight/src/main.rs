@@ -7,6 +7,7 @@ mod demo;
 mod error;
 mod integration;
 mod load;
+mod merge;
 mod mutants;
 mod progress;
 mod rerun;
@@ -58,7 +59,11 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
         Command::Security { full, only, accepted } => {
             security::security(target, full, only.as_deref(), accepted.as_deref()).await
         }
-        Command::Load { profile } => load::load(target, &profile).await,
+        Command::Load { profile, duration, baseline, save_baseline, to_the_end, shard, start_at } => {
+            let asked =
+                load::Asked { profile, duration, baseline, save_baseline, to_the_end, shard, start_at };
+            load::load(target, &asked).await
+        }
         Command::Mutants { full, idle, only } => {
             let extent = match (full, idle) {
                 (true, _) => Extent::Full,
@@ -68,10 +73,17 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
             mutants::mutants(target, extent, only.as_deref()).await
         }
         Command::Sweep => sweep::sweep(target).await,
-        Command::Report { run } => session::report(run.as_deref()),
+        Command::Report { merge, baseline, save_baseline, .. } if !merge.is_empty() => {
+            merge::merge(&merge, baseline.as_deref(), save_baseline.as_deref())
+        }
+        Command::Report { run, .. } => session::report(run.as_deref()),
         Command::Rerun { finding } => rerun::rerun(target, &finding).await,
         Command::CheckTarget { rehearse } => check_target::check_target(target, rehearse).await,
         Command::ThirdParty { only } => third_party::third_party(only.as_deref()).await,
-        Command::Bench => bench::bench().await,
+        Command::Bench { serve: true } => {
+            bench::endpoint::serve().await?;
+            Ok(Exit::Pass)
+        }
+        Command::Bench { serve: false } => bench::bench().await,
     }
 }

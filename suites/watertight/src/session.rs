@@ -34,11 +34,7 @@ pub struct Session {
 impl Session {
     /// Begins a run on the target of a file, on one embedded target or on all of them, and says so.
     pub async fn open(asked: Option<&Path>) -> Result<Session, CommandError> {
-        let run = match std::env::var_os(RUN_VARIABLE) {
-            Some(folder) => Run::at(Path::new(&folder))?,
-            None => Run::create(&out_folder())?,
-        };
-        let run = run.work_in();
+        let run = run()?.work_in();
         let Targets { selected, absent } = fixtures::targets(asked).await.inspect_err(|_| discard(run))?;
         let systems: Vec<&System> = selected.iter().map(|selected| &*selected.system).collect();
         println!("run {}  seed {}  {}", run.id(), run.seed(), stores(&systems));
@@ -156,13 +152,21 @@ pub fn end_at_interrupt() {
     });
 }
 
+/// The run that the environment names, or a new one.
+pub fn run() -> Result<Run, CommandError> {
+    Ok(match std::env::var_os(RUN_VARIABLE) {
+        Some(folder) => Run::at(Path::new(&folder))?,
+        None => Run::create(&out_folder())?,
+    })
+}
+
 /// Renders the report of a run again; the latest without a folder.
 pub fn report(run: Option<&Path>) -> Result<Exit, CommandError> {
     let latest = out_folder().join("latest");
     rendered(run.unwrap_or(&latest))
 }
 
-fn rendered(folder: &Path) -> Result<Exit, CommandError> {
+pub fn rendered(folder: &Path) -> Result<Exit, CommandError> {
     let rendered = reports::render_all(folder)?;
     println!("\n{}", reports::terminal_summary(&rendered.report));
     println!("report  {}", shown(&rendered.page).display());
