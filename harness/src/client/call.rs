@@ -185,11 +185,11 @@ impl Call {
         let setup = self.api.contract().get(&self.operation).map(|operation| operation.setup.clone());
         for operation in setup.unwrap_or_default() {
             let values = Values { body: None, raw_body: None, ..self.values.clone() };
-            // Its answer is the target's affair: what is asked for after it shows whether it worked. On the heap, as few
-            // calls have it and every one would have to hold room for it.
+            // Its answer is the target's affair: what is asked for after it shows whether it worked.
             Box::pin(Call { operation, values, ..self.clone() }.send_alone()).await?;
         }
-        self.send_alone().await
+        // On the heap, or every future of a call would hold the call twice.
+        Box::pin(self.send_alone()).await
     }
 
     async fn send_alone(self) -> Result<Answer, CallError> {
