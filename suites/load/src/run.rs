@@ -185,7 +185,7 @@ impl Plan {
         About {
             target: system.target.name.clone(),
             profile: self.profile.name.clone(),
-            embedded: system.target.embedded,
+            within: system.target.embedded && !system.target.apart,
             scenarios: self.workloads.iter().map(scenario).collect(),
             notes: self.notes.clone(),
             users: self.profile.population(),

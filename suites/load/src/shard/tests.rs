@@ -49,7 +49,7 @@ fn about(users: usize) -> About {
     About {
         target: "access".to_owned(),
         profile: "peak".to_owned(),
-        embedded: false,
+        within: false,
         scenarios: vec!["teams".to_owned()],
         notes: Vec::new(),
         users,
