@@ -3,6 +3,7 @@
 #   make security TARGET=fixtures/targets/sit.toml    a deployment instead of the embedded targets
 #   make security TARGET=access                       one of the embedded targets
 #   make load PROFILE=peak DURATION=30s               another load profile, and another time than its own
+#   make load PROFILE=all DURATION=30s                every profile, one after the other
 #   make security ACCEPTED=accepted.toml              findings that are known do not fail it
 #   make integration REPEAT=20                        so many times, in shuffled orders
 #   make security FULL=1                              also what takes long: oracles by time
@@ -39,8 +40,8 @@ demo: build ## all suites (of security a slice) against the embedded targets, an
 security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET= ACCEPTED=]
 	@$(WATERTIGHT) security $(if $(FULL),--full) $(target) $(accepted)
 
-load: build ## a load run, judged by thresholds  [PROFILE= DURATION= BASELINE= SAVE_BASELINE= TARGET=]
-	@$(WATERTIGHT) load $(profile) $(duration) $(baseline) $(target)
+load: build ## a load run, judged by thresholds; PROFILE=all for every profile  [PROFILE= DURATION= BASELINE= SAVE_BASELINE= TARGET=]
+	@$(WATERTIGHT) load --apart $(profile) $(duration) $(baseline) $(target)
 
 mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 ONLY= TARGET=]
 	@$(WATERTIGHT) mutants $(full) $(target)

@@ -111,8 +111,12 @@ impl Record {
 
     fn is_used(&self) -> bool {
         let users = fs::read_dir(self.folder.join(USERS)).into_iter().flatten().flatten();
-        let mut pids = users.filter_map(|user| user.file_name().to_str()?.parse().ok());
-        pids.any(|pid: u32| run::started(pid).is_some())
+        let lives = |pid: u32| run::started(pid).is_some();
+        // Whoever was started by one that was killed goes with it, as the shell has it.
+        let parent = |user: &fs::DirEntry| fs::read_to_string(user.path()).ok()?.trim().parse().ok();
+        let mut users =
+            users.filter_map(|user| Some((user.file_name().to_str()?.parse().ok()?, parent(&user))));
+        users.any(|(pid, parent)| lives(pid) && parent.is_none_or(lives))
             || (!self.folder.exists() && run::started(self.maker.0) == Some(self.maker.1))
     }
 
@@ -198,6 +202,12 @@ impl Quarters {
     /// Their folder. Whatever lies in there is removed in the end, and a server whose data do (`-D`) is ended.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Enters a process that this one has started, which is killed when this one is gone.
+    pub fn adopt(&self, pid: u32) -> Result<(), ReaperError> {
+        let path = self.folder.join(USERS).join(pid.to_string());
+        fs::write(&path, format!("{}\n", std::process::id())).map_err(failed("write", &path))
     }
 
     /// Their name: a label of containers.
@@ -326,10 +336,8 @@ mod tests {
         let mut orphan = Command::new("sleep").arg("600").spawn().unwrap();
         let (_folder, run, record) = run_with(&[(orphan.id(), format!("{}\n", gone.id()))]);
         let path = run.folder().join("quarters/it.json");
-        // What the reaper does; `sweep` would find them in use.
-        let output = record.shell(&path).output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(said, format!("process {}\nfolder {}\n", orphan.id(), record.folder.display()));
+        let ended = [format!("process {}", orphan.id()), format!("folder {}", record.folder.display())];
+        assert_eq!(sweep(run.folder()).unwrap(), ended);
         assert!(!orphan.wait().unwrap().success() && !record.folder.exists() && !path.exists());
     }
 }

@@ -344,8 +344,10 @@ pub struct Target {
     pub capabilities: BTreeSet<Capability>,
     /// Which statuses refuse.
     pub denials: Denials,
-    /// It runs in this process: it ends with it, and so does everything in it.
+    /// It was started by this process: it ends with it, and so does everything in it.
     pub embedded: bool,
+    /// Embedded, and yet a process of its own.
+    pub apart: bool,
     /// Nothing may be written: operations whose effect is not `read` are refused before they are sent.
     pub read_only: bool,
     /// Tenants that are there.
@@ -393,6 +395,7 @@ impl Target {
             capabilities: BTreeSet::new(),
             denials: Denials::default(),
             embedded: false,
+            apart: false,
             read_only: false,
             tenants: Vec::new(),
             limits: Limits::default(),

@@ -15,7 +15,7 @@ pub(crate) struct About {
     pub target: String,
     pub profile: String,
     /// Whether the target runs in the generator's process.
-    pub embedded: bool,
+    pub within: bool,
     pub scenarios: Vec<String>,
     pub notes: Vec<String>,
     pub users: usize,
@@ -45,7 +45,7 @@ pub(crate) fn conclusion(
 ) -> LoadResult {
     let arrivals = generator::arrivals(measured, cores);
     let mut notes = about.notes;
-    notes.extend(arrivals.iter().flat_map(|arrivals| generator::notes(arrivals, about.embedded)));
+    notes.extend(arrivals.iter().flat_map(|arrivals| generator::notes(arrivals, about.within)));
     let result = LoadResult {
         target: about.target,
         profile: about.profile,

@@ -70,13 +70,13 @@ pub(crate) fn arrivals(measured: &Measured, cores: Option<f64>) -> Option<Arriva
 }
 
 /// What a reader must know of arrivals that did not go as they should.
-pub(crate) fn notes(arrivals: &Arrivals, embedded: bool) -> Vec<String> {
+pub(crate) fn notes(arrivals: &Arrivals, within: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if arrivals.generator_bound {
         let cores =
             arrivals.generator_cores.map(|cores| format!(", on {cores:.1} cores")).unwrap_or_default();
         let shared =
-            if embedded { "; the target runs in the same process, and took its part of them" } else { "" };
+            if within { "; the target runs in the same process, and took its part of them" } else { "" };
         notes.push(format!(
             "the generator was the bottleneck: one request in a hundred was sent {:.0} ms late or more{cores}{shared}",
             arrivals.late_p99_ms

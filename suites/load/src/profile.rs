@@ -17,11 +17,16 @@ use crate::workload::{Workload, WorkloadError};
 /// The profiles there are.
 const PROFILES: &str = include_str!("../profiles.toml");
 
+/// The word for all of them.
+const ALL: &str = "all";
+/// What is sent to an endpoint that costs nothing: it measures the generator.
+const OF_GENERATOR: &str = "generator";
+
 /// A profile cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// No such profile.
-    #[error("no load profile '{name}'; known: {known}")]
+    #[error("no load profile '{name}'; known: {known}, and all of them as 'all'")]
     Unknown {
         /// What was asked for.
         name: String,
@@ -143,6 +148,16 @@ impl Profile {
     pub fn all() -> Result<Vec<Profile>, ProfileError> {
         let file: File = toml::from_str(PROFILES)?;
         Ok(file.profile)
+    }
+
+    /// The profiles that a word asks for: the one of that name, or with `all` each that says something of a target.
+    pub fn asked(word: &str) -> Result<Vec<Profile>, ProfileError> {
+        if word != ALL {
+            return Ok(vec![Profile::named(word)?]);
+        }
+        let mut profiles = Profile::all()?;
+        profiles.retain(|profile| profile.name != OF_GENERATOR);
+        Ok(profiles)
     }
 
     /// A profile by its name.
@@ -294,6 +309,19 @@ mod tests {
     fn an_unknown_profile_is_answered_with_the_known_ones() {
         let error = Profile::named("nope").unwrap_err().to_string();
         assert!(error.contains("'nope'") && error.contains("demo, baseline, normal"), "{error}");
+    }
+
+    #[test]
+    fn all_asks_for_each_profile_but_the_generators_own() {
+        let names = |word: &str| -> Vec<String> {
+            Profile::asked(word).unwrap().into_iter().map(|profile| profile.name).collect()
+        };
+        let every: Vec<String> = Profile::all().unwrap().into_iter().map(|profile| profile.name).collect();
+        let all = names("all");
+        assert_eq!(all.len() + 1, every.len());
+        assert!(every.contains(&"generator".to_owned()) && !all.contains(&"generator".to_owned()));
+        assert_eq!(names("peak"), ["peak"]);
+        assert!(Profile::asked("al").is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A load run from end to end: tenants made, users driven, figures judged and recorded, tenants removed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use crate::profile::Profile;
 use crate::shard::Piece;
 use crate::threshold::Rule;
 use crate::workload::{Workload, WorkloadError};
-use crate::{arrivals, attack, premises};
+use crate::{arrivals, attack, premises, shard};
 
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -93,6 +94,9 @@ pub async fn run(
     profile.check()?;
     let plan = Plan::of(&system, profile)?;
     let parts = parts(&system, &plan)?;
+    if let Some(shard) = plan.profile.shard {
+        shard::is_new(system.run.folder(), &plan.profile.name, &system.target.name, shard)?;
+    }
     let _turn = TURN.lock().await;
     let watch = Watch::begin();
     let api = system.api(suite.name());
@@ -185,7 +189,7 @@ impl Plan {
         About {
             target: system.target.name.clone(),
             profile: self.profile.name.clone(),
-            embedded: system.target.embedded,
+            within: system.target.embedded && !system.target.apart,
             scenarios: self.workloads.iter().map(scenario).collect(),
             notes: self.notes.clone(),
             users: self.profile.population(),
@@ -256,7 +260,7 @@ async fn drive(
     measured.fairness = None;
     let rules = plan.rules.iter().map(ToString::to_string).collect();
     let began = OffsetDateTime::now_utc() - began.elapsed();
-    let piece = Piece { shard, about: about.clone(), rules, began, cores, measured };
+    let piece = Piece { shard, about: about.clone(), rules, began, cores, measured, kept: PathBuf::new() };
     piece.keep(field.system.run.folder())?;
     about.notes.push(format!("shard {shard}: what all shards came to is judged when they are merged"));
     Ok(conclusion(about, &piece.measured, cores, &[], None))

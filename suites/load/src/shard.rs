@@ -123,7 +123,33 @@ pub enum ShardError {
         /// Which are missing.
         missing: String,
     },
-    /// One is there twice, or of another run.
+    /// One is there twice.
+    #[error(
+        "{profile} on {target}: expected shard {shard} once, found it in {first} and in {second}; name only folders of one run, each once"
+    )]
+    Twice {
+        /// The profile.
+        profile: String,
+        /// The target.
+        target: String,
+        /// The shard.
+        shard: Shard,
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// It has been run in this folder before.
+    #[error(
+        "expected a folder in which shard {shard} has not been run, found what it measured in {path}: its records would count twice; name another folder in WATERTIGHT_RUN, or remove this one"
+    )]
+    There {
+        /// The shard.
+        shard: Shard,
+        /// What it measured.
+        path: PathBuf,
+    },
+    /// One is of another run.
     #[error("{profile} on {target}: shard {shard} is no part of the same run: {why}")]
     Other {
         /// The profile.
@@ -154,17 +180,28 @@ pub(crate) struct Piece {
     /// What of a core the generator took.
     pub cores: Option<f64>,
     pub measured: Measured,
+    /// Where it was read.
+    #[serde(skip)]
+    pub kept: PathBuf,
+}
+
+/// Where a shard is kept in the folder of its run.
+fn place(run: &Path, profile: &str, target: &str, shard: Shard) -> PathBuf {
+    run.join(FOLDER).join(format!("{profile}-{target}-{}-of-{}.json", shard.index, shard.of))
+}
+
+/// Refuses a folder in which the shard has been run.
+pub(crate) fn is_new(run: &Path, profile: &str, target: &str, shard: Shard) -> Result<(), ShardError> {
+    let path = place(run, profile, target, shard);
+    if path.exists() { Err(ShardError::There { shard, path }) } else { Ok(()) }
 }
 
 impl Piece {
     /// Keeps it in the folder of its run.
     pub(crate) fn keep(&self, run: &Path) -> Result<(), ShardError> {
-        let folder = run.join(FOLDER);
-        let of = self.shard;
-        let name = format!("{}-{}-{}-of-{}.json", self.about.profile, self.about.target, of.index, of.of);
-        let path = folder.join(name);
+        let path = place(run, &self.about.profile, &self.about.target, self.shard);
         let failed = |source| ShardError::File { path: path.clone(), source };
-        fs::create_dir_all(&folder).map_err(failed)?;
+        fs::create_dir_all(run.join(FOLDER)).map_err(failed)?;
         let text = serde_json::to_string(self)
             .map_err(|source| ShardError::Malformed { path: path.clone(), source })?;
         // Written aside and renamed, so that a merge on a shared disk sees all or nothing.
@@ -190,8 +227,10 @@ fn read(runs: &[PathBuf]) -> Result<Vec<Piece>, ShardError> {
             }
             let text = fs::read_to_string(&path)
                 .map_err(|source| ShardError::File { path: path.clone(), source })?;
-            pieces
-                .push(serde_json::from_str(&text).map_err(|source| ShardError::Malformed { path, source })?);
+            match serde_json::from_str(&text) {
+                Ok(piece) => pieces.push(Piece { kept: path, ..piece }),
+                Err(source) => return Err(ShardError::Malformed { path, source }),
+            }
         }
     }
     Ok(pieces)
@@ -252,8 +291,14 @@ fn complete(pieces: &[Piece]) -> Result<(), ShardError> {
             return Err(other(piece.shard, "other thresholds"));
         }
     }
-    if let Some(twice) = pieces.windows(2).find(|pair| pair[0].shard == pair[1].shard) {
-        return Err(other(twice[0].shard, "it is there twice"));
+    if let Some([one, again]) = pieces.array_windows().find(|[one, again]| one.shard == again.shard) {
+        return Err(ShardError::Twice {
+            profile,
+            target,
+            shard: one.shard,
+            first: one.kept.clone(),
+            second: again.kept.clone(),
+        });
     }
     let is_missing = |index: &usize| pieces.iter().all(|piece| piece.shard.index != *index);
     let missing: Vec<String> =

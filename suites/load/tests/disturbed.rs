@@ -106,6 +106,7 @@ async fn a_target_that_shows_one_foreign_row_in_a_thousand_fails_by_the_leak() {
     let leaking = many_with("leaking", "permissions", trouble).await;
     assert!(failed(&leaking).contains(&"leaks=0"), "{:?}", leaking.thresholds);
     assert!(leaking.leaks * 10 < leaking.requests, "{} of {}", leaking.leaks, leaking.requests);
+    assert_eq!(exit(&leaking), Exit::Findings);
     assert_eq!(verdict(&LoadResult { thresholds: Vec::new(), ..leaking }), Verdict::Fail);
 }
 
@@ -113,6 +114,7 @@ async fn a_target_that_shows_one_foreign_row_in_a_thousand_fails_by_the_leak() {
 async fn a_target_whose_memory_grows_fails_the_growth() {
     let growing = with("growing", Trouble { megabytes_a_second: 40.0, ..Trouble::default() }).await;
     assert!(failed(&growing).contains(&"memory-growth<50MB"), "{:?}", growing.thresholds);
+    assert_eq!(exit(&growing), Exit::Findings);
     let steady = with("steady", Trouble::default()).await;
     assert!(!failed(&steady).contains(&"memory-growth<50MB"), "{:?}", steady.thresholds);
 }

@@ -48,7 +48,7 @@ pub enum Command {
     },
     /// A load run, judged by thresholds.
     Load {
-        /// The profile.
+        /// The profile; `all` for one after the other.
         #[arg(long, default_value = "demo")]
         profile: String,
         /// Measures for so long, in the place of the profile's time: `30s`, `10m`, `1h`.
@@ -63,6 +63,9 @@ pub enum Command {
         /// Runs to its end also when a threshold cannot hold any more.
         #[arg(long)]
         to_the_end: bool,
+        /// Starts embedded targets as processes of their own, so that the generator and they are not one.
+        #[arg(long)]
+        apart: bool,
         /// Runs one of N parts, counted from 0, and judges nothing: `report --merge` does that with all of them.
         #[arg(long, value_name = "I/N", conflicts_with_all = ["baseline", "save_baseline"])]
         shard: Option<Shard>,

@@ -52,6 +52,16 @@ pub enum CommandError {
     /// Shards of a load run.
     #[error(transparent)]
     Shard(#[from] ShardError),
+    /// Shards are not merged into this run.
+    #[error(
+        "expected in {run} a new run, or one merged of the same shards before, found {found}; name another folder in WATERTIGHT_RUN, or remove this one"
+    )]
+    Merged {
+        /// The run.
+        run: PathBuf,
+        /// What it is.
+        found: String,
+    },
     /// A store.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),

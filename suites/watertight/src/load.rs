@@ -4,16 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fixtures::{Lodging, Rate};
 use harness::record::LoadResult;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::verdict::Exit;
-use suites_load::{Baseline, LoadError, Phase, Profile, Progress, Shard};
+use suites_load::{Aggressor, Baseline, LoadError, Phase, Profile, Progress, Shard};
 use time::OffsetDateTime;
 
 use crate::error::CommandError;
 use crate::progress::{bar, finish};
 use crate::session::Session;
+
+/// The quota of so many seconds may be used at once.
+const AT_ONCE: f64 = 5.0;
 
 /// What of a load run was asked for.
 #[derive(Debug, Default)]
@@ -23,6 +27,7 @@ pub struct Asked {
     pub baseline: Option<PathBuf>,
     pub save_baseline: Option<PathBuf>,
     pub to_the_end: bool,
+    pub apart: bool,
     pub shard: Option<Shard>,
     pub start_at: Option<OffsetDateTime>,
 }
@@ -33,49 +38,111 @@ impl Asked {
         Asked { profile: name.to_owned(), ..Asked::default() }
     }
 
-    fn resolved(&self) -> Result<Profile, CommandError> {
-        let profile = Profile::named(&self.profile)?;
-        let profile = match self.duration {
-            Some(duration) => profile.lasting(duration),
-            None => profile,
-        };
+    fn resolved(&self) -> Result<Vec<Profile>, CommandError> {
         let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
         let Asked { to_the_end, shard, start_at, .. } = *self;
-        Ok(Profile { baseline, to_the_end, shard, start_at, ..profile })
+        let profile = |profile: Profile| {
+            let profile = match self.duration {
+                Some(duration) => profile.lasting(duration),
+                None => profile,
+            };
+            Profile { baseline: baseline.clone(), to_the_end, shard, start_at, ..profile }
+        };
+        let profiles: Vec<Profile> = Profile::asked(&self.profile)?.into_iter().map(profile).collect();
+        if profiles.len() > 1 && (shard.is_some() || start_at.is_some()) {
+            return Err(CommandError::Nothing(format!(
+                "expected one profile with --shard and --start-at, got '{}', which is {} of them one after the other: run the shards of each by itself",
+                self.profile,
+                profiles.len()
+            )));
+        }
+        Ok(profiles)
     }
+
+    /// How embedded targets are started for a profile.
+    fn lodging(&self, profile: &Profile) -> Result<Lodging, CommandError> {
+        let apart = if self.apart {
+            let failed = |source| CommandError::Process { what: "this program".to_owned(), source };
+            let exe = std::env::current_exe().map_err(failed)?;
+            Some(exe.parent().map(Path::to_owned).unwrap_or_default())
+        } else {
+            None
+        };
+        Ok(Lodging { apart, invitations: profile.aggressor.as_ref().map(quota) })
+    }
+}
+
+/// An aggressor's quota, as the target is told of it: so much in the long run, and the quota of some seconds at once.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate that people write into a file"
+)]
+fn quota(aggressor: &Aggressor) -> Rate {
+    let whole = |number: f64| number.ceil().max(1.0) as u32;
+    Rate { per_minute: whole(aggressor.quota * 60.0), burst: whole(aggressor.quota * AT_ONCE) }
 }
 
 pub async fn load(target: Option<&Path>, asked: &Asked) -> Result<Exit, CommandError> {
     // Before anything is started: an unknown profile is no reason to start a target.
-    asked.resolved()?;
-    let session = Session::open(target).await?;
+    let profiles = asked.resolved()?;
+    let first = profiles.first().map(|profile| asked.lodging(profile)).transpose()?;
+    let session = Session::open_in(target, first.unwrap_or_default()).await?;
     let done = run(&session, asked).await;
     session.close(&done)
 }
 
-/// Runs the suite with a profile on one target after the other: side by side they would share the cores, and each
-/// would be measured under the other's load. A target that the profile has nothing for is passed over, unless it is the
-/// only one.
+/// Runs the suite with each profile that is asked for, on embedded targets of its own: what one left behind is no load of
+/// the next. A profile that does not come to its end stands in no other's way.
 pub async fn run(session: &Session, asked: &Asked) -> Result<(), CommandError> {
-    let profile = asked.resolved()?;
+    let profiles = asked.resolved()?;
     let mut measured = Baseline::default();
+    let mut done = Ok(());
+    for (number, profile) in profiles.iter().enumerate() {
+        if number > 0 {
+            session.renew(asked.lodging(profile)?).await;
+        }
+        let ran = on_each(session, profile, profiles.len() > 1, &mut measured).await;
+        if let Err(error) = ran {
+            let interrupted = matches!(error, CommandError::Load(LoadError::Interrupted { .. }));
+            if done.is_ok() {
+                done = Err(error);
+            } else {
+                eprintln!("error: {error}");
+            }
+            if interrupted {
+                return done;
+            }
+        }
+    }
+    if let (Some(path), Ok(())) = (&asked.save_baseline, &done) {
+        measured.save(path)?;
+        println!("              kept as a baseline in {}", path.display());
+    }
+    done
+}
+
+/// Runs a profile on one target after the other: side by side they would share the cores, and each would be measured
+/// under the other's load. A target that the profile has nothing for is passed over, unless nothing else was asked for.
+async fn on_each(
+    session: &Session,
+    profile: &Profile,
+    one_of_many: bool,
+    measured: &mut Baseline,
+) -> Result<(), CommandError> {
     let systems = session.systems().await?;
     let fits = systems.iter().map(|system| profile.is_for(&system.contract)).collect::<Result<Vec<_>, _>>();
     let mut fits = fits.map_err(LoadError::from)?;
-    if !fits.contains(&true) {
+    if !fits.contains(&true) && !one_of_many {
         // The first one says what is missing.
         fits.fill(true);
     }
     for (system, fits) in systems.into_iter().zip(fits) {
         if fits {
-            measured.keep(&drive(system, &profile).await?);
+            measured.keep(&drive(system, profile).await?);
         } else {
             println!("        load  {}: the profile {} has nothing for it", system.target.name, profile.name);
         }
-    }
-    if let Some(path) = &asked.save_baseline {
-        measured.save(path)?;
-        println!("              kept as a baseline in {}", path.display());
     }
     Ok(())
 }
@@ -93,8 +160,8 @@ async fn drive(system: Arc<System>, profile: &Profile) -> Result<LoadResult, Com
     suite.leave()?;
     let result = result.inspect_err(|_| bar.finish_and_clear())?;
     let line = format!(
-        "{name}: {} requests in {:.0} s, p95 {:.1} ms, {} failures, {} leaks",
-        result.requests, result.seconds, result.latency.p95_ms, result.failures, result.leaks
+        "{name} {}: {} requests in {:.0} s, p95 {:.1} ms, {} failures, {} leaks",
+        result.profile, result.requests, result.seconds, result.latency.p95_ms, result.failures, result.leaks
     );
     finish(&bar, "load", &line);
     for note in &result.notes {

@@ -59,9 +59,17 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
         Command::Security { full, only, accepted } => {
             security::security(target, full, only.as_deref(), accepted.as_deref()).await
         }
-        Command::Load { profile, duration, baseline, save_baseline, to_the_end, shard, start_at } => {
-            let asked =
-                load::Asked { profile, duration, baseline, save_baseline, to_the_end, shard, start_at };
+        Command::Load { profile, duration, baseline, save_baseline, to_the_end, apart, shard, start_at } => {
+            let asked = load::Asked {
+                profile,
+                duration,
+                baseline,
+                save_baseline,
+                to_the_end,
+                apart,
+                shard,
+                start_at,
+            };
             load::load(target, &asked).await
         }
         Command::Mutants { full, idle, only } => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fixtures::{Selected, Targets};
+use fixtures::{Lodging, Selected, Targets};
 use harness::data;
 use harness::record::{Absent, Record};
 use harness::run::{RUN_VARIABLE, Run, out_folder};
@@ -28,14 +28,21 @@ pub struct Session {
     /// nothing for all of those.
     pub asked: Option<PathBuf>,
     names: Vec<String>,
+    lodging: Mutex<Lodging>,
     selected: Mutex<Option<Vec<Selected>>>,
 }
 
 impl Session {
     /// Begins a run on the target of a file, on one embedded target or on all of them, and says so.
     pub async fn open(asked: Option<&Path>) -> Result<Session, CommandError> {
+        Session::open_in(asked, Lodging::default()).await
+    }
+
+    /// The same, embedded targets started as it is asked for.
+    pub async fn open_in(asked: Option<&Path>, lodging: Lodging) -> Result<Session, CommandError> {
         let run = run()?.work_in();
-        let Targets { selected, absent } = fixtures::targets(asked).await.inspect_err(|_| discard(run))?;
+        let lodged = fixtures::lodged(asked, &lodging).await;
+        let Targets { selected, absent } = lodged.inspect_err(|_| discard(run))?;
         let systems: Vec<&System> = selected.iter().map(|selected| &*selected.system).collect();
         println!("run {}  seed {}  {}", run.id(), run.seed(), stores(&systems));
         if let Some(weakness) = fixtures::seeded() {
@@ -53,7 +60,8 @@ impl Session {
         // Absolute: the processes that get it stand in other folders.
         let absolute = |file: &Path| std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let asked = fixtures::file(asked).map(absolute).or_else(|| asked.map(Path::to_owned));
-        Ok(Session { run, asked, names, selected: Mutex::new(Some(selected)) })
+        let (lodging, selected) = (Mutex::new(lodging), Mutex::new(Some(selected)));
+        Ok(Session { run, asked, names, lodging, selected })
     }
 
     /// Whether a target file was asked for, and no embedded target.
@@ -65,7 +73,8 @@ impl Session {
     pub async fn systems(&self) -> Result<Vec<Arc<System>>, CommandError> {
         let mut selected = self.selected.lock().await;
         if selected.is_none() {
-            *selected = Some(fixtures::targets(self.asked.as_deref()).await?.selected);
+            let lodging = self.lodging.lock().await;
+            *selected = Some(fixtures::lodged(self.asked.as_deref(), &lodging).await?.selected);
         }
         Ok(selected.iter().flatten().map(|selected| selected.system.clone()).collect())
     }
@@ -74,6 +83,14 @@ impl Session {
     /// itself. An embedded target has ports of its own in every process.
     pub async fn lend(&self) {
         if self.is_on_file() {
+            self.selected.lock().await.take();
+        }
+    }
+
+    /// Gives up embedded targets with all that is in them, for new ones, started as it is asked for.
+    pub async fn renew(&self, lodging: Lodging) {
+        if !self.is_on_file() {
+            *self.lodging.lock().await = lodging;
             self.selected.lock().await.take();
         }
     }

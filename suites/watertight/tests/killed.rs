@@ -66,7 +66,11 @@ impl Site {
     }
 
     fn start(&self) -> Child {
-        let mut command = self.command(&["security"]);
+        self.start_with(&["security"])
+    }
+
+    fn start_with(&self, words: &[&str]) -> Child {
+        let mut command = self.command(words);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
@@ -290,6 +294,19 @@ fn a_run_whose_reaper_is_killed_with_it_is_swept() {
     };
     // Those that a server had are a moment behind it.
     block_on(wait::until("the processes to end", Duration::from_secs(10), gone)).unwrap();
+}
+
+#[test]
+fn services_that_are_processes_of_their_own_go_with_a_load_run_that_is_killed() {
+    let site = Site::new(&[]);
+    let mut child = site.start_with(&["load", "--apart", "--profile", "baseline"]);
+    wait_for(&mut child, "the suite to begin", GONE_LIMIT, || site.has_begun());
+    let services = || site.survivors().into_iter().filter(|left| left.contains("-service ")).count();
+    assert!(services() > 0, "a service of its own: {:?}", site.survivors());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    println!("{} survivors, then none, {}", site.survivors().len(), site.clear());
+    assert_eq!(services(), 0);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Load in shards, each a process of its own, and their merge: a report of all of them, judged as a whole.
 #![expect(clippy::unwrap_used, reason = "what a process cannot do is a failed test")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
@@ -82,8 +82,51 @@ fn three_processes_run_a_profile_together_and_are_judged_as_one() {
     // How fast this machine is decides which hold, and that decides the exit code.
     let holds = rules.iter().all(|rule| rule["pass"] == true);
     assert_eq!(output.status.code(), Some(i32::from(!holds)), "{}", told(&output));
+    merging_again_changes_nothing(&merged, &runs, &whole);
+
     let history = std::fs::read_to_string(merged.join("load_history.csv")).unwrap();
     let users = |line: &str| line.split(',').nth(5).unwrap().parse::<u64>().unwrap();
     let most = history.lines().skip(1).map(users).max().unwrap();
     assert!((3..=8).contains(&most), "eight users, if all shards were ready in time: {history}");
+}
+
+/// Everything that is counted in a run's `run.json`.
+fn counted(run: &Path) -> Value {
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(run.join("run.json")).unwrap()).unwrap();
+    json!([json["suites"], json["findings"], json["verdict"], json["partial"]])
+}
+
+/// The same shards once more into the run they were merged into, one of them by two paths, and others into it.
+fn merging_again_changes_nothing(merged: &Path, runs: &[PathBuf], whole: &Value) {
+    let before = counted(merged);
+    let link = merged.with_file_name("link");
+    std::os::unix::fs::symlink(&runs[0], &link).unwrap();
+    let again = runs.iter().rev().chain([&link]);
+    let output = watertight(merged).args(["report", "--merge"]).args(again).output().unwrap();
+    assert!(output.status.code() < Some(2), "{}", told(&output));
+    assert_eq!(&load(merged)["requests"], &whole["requests"], "nothing counts twice");
+    assert_eq!(counted(merged), before);
+
+    // One of the shards is no place for all of them, and neither is a run that was merged of others.
+    let output = watertight(&runs[0]).args(["report", "--merge"]).args(runs).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains("it is the shard's in") && told(&output).contains("WATERTIGHT_RUN"));
+    let mut others = Vec::new();
+    for run in runs {
+        let other = merged.with_file_name(format!("other-{}", run.file_name().unwrap().display()));
+        std::fs::create_dir_all(other.join("shards")).unwrap();
+        for shard in std::fs::read_dir(run.join("shards")).unwrap() {
+            let shard = shard.unwrap().path();
+            std::fs::copy(&shard, other.join("shards").join(shard.file_name().unwrap())).unwrap();
+        }
+        let mut meta: Value =
+            serde_json::from_str(&std::fs::read_to_string(run.join("meta.json")).unwrap()).unwrap();
+        meta["run"] = json!(format!("another-{}", meta["run"].as_str().unwrap()));
+        std::fs::write(other.join("meta.json"), meta.to_string()).unwrap();
+        others.push(other);
+    }
+    let output = watertight(merged).args(["report", "--merge"]).args(&others).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains("merged of other shards") && told(&output).contains("remove this one"));
+    assert_eq!(counted(merged), before, "and what was merged stays");
 }

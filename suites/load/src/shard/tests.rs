@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use harness::record::LoadResult;
 use time::OffsetDateTime;
 
-use super::{Piece, Shard, ShardError, merged, read};
+use super::{Piece, Shard, ShardError, is_new, merged, read};
 use crate::conclusion::{About, conclusion};
 use crate::fairness::{Aggressor, Stages};
 use crate::measured::Offered;
@@ -49,7 +49,7 @@ fn about(users: usize) -> About {
     About {
         target: "access".to_owned(),
         profile: "peak".to_owned(),
-        embedded: false,
+        within: false,
         scenarios: vec!["teams".to_owned()],
         notes: Vec::new(),
         users,
@@ -106,7 +106,8 @@ fn piece(shard: Shard, users: u64, begin: Instant, began: OffsetDateTime) -> Pie
     let mut measured = samples.measured(begin + RUN);
     measured.offered = Some(Offered { in_time: measured.in_time, ..offered });
     let rules = RULES.map(str::to_owned).to_vec();
-    Piece { shard, about: about(shard.part(10)), rules, began, cores: Some(0.25), measured }
+    let (about, cores, kept) = (about(shard.part(10)), Some(0.25), PathBuf::new());
+    Piece { shard, about, rules, began, cores, measured, kept }
 }
 
 #[test]
@@ -178,10 +179,23 @@ fn shards_that_are_missing_there_twice_or_of_another_run_are_told_by_number() {
     assert!(error.contains("peak on access: of 3 shards 0, 2 are missing"), "{error}");
     keep("1/3", 1);
     let error = merged(&runs, None).unwrap_err().to_string();
-    assert!(error.contains("shard 1/3") && error.contains("twice"), "{error}");
+    assert!(error.contains("expected shard 1/3 once, found it in "), "{error}");
+    let file = "shards/peak-access-1-of-3.json";
+    assert!(runs.iter().all(|run| error.contains(&run.join(file).display().to_string())), "{error}");
     keep("0/2", 1);
     let error = merged(&runs, None).unwrap_err().to_string();
     assert!(error.contains("another number of shards"), "{error}");
+}
+
+#[test]
+fn a_shard_is_run_once_in_a_folder() {
+    let folder = Folder::new("again");
+    let shard: Shard = "1/3".parse().unwrap();
+    is_new(&folder.0, "peak", "access", shard).unwrap();
+    piece(shard, 1, Instant::now(), OffsetDateTime::UNIX_EPOCH).keep(&folder.0).unwrap();
+    is_new(&folder.0, "peak", "access", "2/3".parse().unwrap()).unwrap();
+    let error = is_new(&folder.0, "peak", "access", shard).unwrap_err().to_string();
+    assert!(error.contains("1/3") && error.contains("WATERTIGHT_RUN"), "{error}");
 }
 
 #[test]

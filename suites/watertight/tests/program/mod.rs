@@ -1,5 +1,7 @@
 //! A service's program as a process, which listens where it is free to and writes its log to a file.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -34,6 +36,12 @@ fn built(name: &str) -> PathBuf {
 }
 
 impl Program {
+    /// Ends it in the middle of what it does.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
     /// Starts the program of that name with these arguments and this environment.
     pub fn start(name: &str, order: impl FnOnce(&mut Command)) -> Program {
         let folder = tempfile::tempdir().unwrap();
