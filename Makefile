@@ -7,6 +7,7 @@
 #   make integration REPEAT=20                        so many times, in shuffled orders
 #   make security FULL=1                              also what takes long: oracles by time
 #   make mutants FULL=1                               every check against every weakness
+#   make mutants GENERAL=1                            by nothing but what was written with no weakness in mind
 #
 # make turns every failure into its own exit code 2; a pipeline that tells findings (1) from trouble (2)
 # calls the binary.
@@ -17,7 +18,7 @@ WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 target = $(if $(TARGET),--target '$(TARGET)')
 accepted = $(if $(ACCEPTED),--accepted '$(ACCEPTED)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
-full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(ONLY), --only '$(ONLY)')
+full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(GENERAL),--general)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
 
 .DEFAULT_GOAL := help
@@ -40,7 +41,7 @@ security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET
 load: build ## a load run, judged by thresholds  [PROFILE= TARGET=]
 	@$(WATERTIGHT) load $(profile) $(target)
 
-mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 ONLY= TARGET=]
+mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 GENERAL=1 ONLY= TARGET=]
 	@$(WATERTIGHT) mutants $(full) $(target)
 
 sweep: build ## remove whatever an interrupted run left behind  [TARGET=]

@@ -170,6 +170,11 @@ impl Group {
         matches!(self.attack, Attack::Everyone(..))
     }
 
+    /// Whether it asks only what follows from any contract: who may call, and whose things are named.
+    pub(crate) fn is_general(&self) -> bool {
+        matches!(self.attack, Attack::Matrix(_) | Attack::Hop(_) | Attack::Everyone(Class::Hop, _))
+    }
+
     /// The arena that the group can share with those of the same words, one after the other; none where it makes lists
     /// long, waits, or takes somebody's standing away.
     pub(crate) fn ground(&self) -> Option<(&'static str, &str)> {

@@ -27,6 +27,6 @@ mod standing;
 mod surface;
 mod token;
 
-pub use case::{Case, Reference};
+pub use case::{Case, CaseOutcome, Reference};
 pub use group::Group;
 pub use plan::Plan;

@@ -61,6 +61,24 @@ impl Plan {
         self
     }
 
+    /// The part of the plan that knows nothing but the contract: who may call what, and whose things are named. Whatever
+    /// it finds was found by the matrix, the hops, the leak detector or the state of both tenants.
+    #[must_use]
+    pub fn general(mut self) -> Plan {
+        self.groups.retain(Group::is_general);
+        self
+    }
+
+    /// Whether a check is in the plan.
+    pub fn has(&self, path: &str) -> bool {
+        self.paths().any(|known| known == path)
+    }
+
+    /// The paths of all checks.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().flat_map(|group| &group.cases).map(|case| case.path.as_str())
+    }
+
     /// One check alone. Its group is run whole, because cases share their controls; the check alone is judged.
     #[must_use]
     pub fn alone(self, path: &str) -> Plan {

@@ -58,10 +58,11 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
             security::security(target, full, only.as_deref(), accepted.as_deref()).await
         }
         Command::Load { profile } => load::load(target, &profile).await,
-        Command::Mutants { full, idle, only } => {
-            let extent = match (full, idle) {
-                (true, _) => Extent::Full,
-                (_, true) => Extent::Idle,
+        Command::Mutants { full, idle, general, only } => {
+            let extent = match (full, idle, general) {
+                (true, ..) => Extent::Full,
+                (_, true, _) => Extent::Idle,
+                (.., true) => Extent::General,
                 _ => Extent::Named,
             };
             mutants::mutants(target, extent, only.as_deref()).await
