@@ -48,8 +48,10 @@ impl Plan {
         let surface = surface.flat_map(|operation| Group::surface(&cast, contract, operation, full));
         let keys = jwks::operation(contract).into_iter();
         let keys = keys.flat_map(|operation| Group::of_keys(&cast, operation));
-        // What is about the issuer's keys waits more than it works, so it begins before the rest.
-        let groups = unannotated.chain(absent).chain(keys).chain(attacked).chain(surface).collect();
+        let doubles = Group::of_doubles(&cast, contract).into_iter();
+        // What is played on doubles waits more than it works, so it begins before the rest.
+        let groups =
+            unannotated.chain(absent).chain(keys).chain(doubles).chain(attacked).chain(surface).collect();
         Plan { groups, full }
     }
 

@@ -228,9 +228,13 @@ impl<'s> Judge<'s> {
         let mut blind = Vec::new();
         if self.extent != Extent::General {
             // What does not pass on the clean service has nothing to say of a weak one.
-            blind.extend(weakness.expected.iter().filter_map(|pattern| sound.0.blindness(pattern)));
+            let at_hand = || weakness.expected.iter().filter(|pattern| self.has_suite_of(pattern));
+            blind.extend(at_hand().filter_map(|pattern| sound.0.blindness(pattern)));
+            if at_hand().next().is_none() {
+                blind.push("the integration tests are built from the workspace, and this is none".to_owned());
+            }
             if blind.is_empty() && !is_killed(&seen) {
-                blind.extend(weakness.expected.iter().filter_map(|pattern| seen.blindness(pattern)));
+                blind.extend(at_hand().filter_map(|pattern| seen.blindness(pattern)));
             }
         }
         if matches!(self.extent, Extent::Named | Extent::Idle) && !is_killed(&seen) {
@@ -259,6 +263,11 @@ impl<'s> Judge<'s> {
             caught_by: seen.caught.into_iter().collect(),
             seconds: start.elapsed().as_secs_f64(),
         })
+    }
+
+    /// Outside of the workspace there are no integration tests to run.
+    fn has_suite_of(&self, pattern: &str) -> bool {
+        self.tests.is_some() || !pattern.starts_with(INTEGRATION)
     }
 
     fn is_idle(&self, test: &Named) -> bool {
