@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use harness::client::Call;
 use harness::contract::{Contract, Effect, Operation, SlotKind};
+use harness::data::Tenant;
 use harness::exchange::Class;
+use harness::identity::Principal;
 use harness::record::Severity;
 use harness::verdict::Verdict;
 use harness::world::Stop;
@@ -71,14 +74,14 @@ impl Again {
     pub async fn run(self, arena: &Arena, operation: &Operation) -> Result<CaseOutcome, Stop> {
         match self {
             Again::Member => member(arena, operation, self.case(operation)).await,
-            Again::Organisation => organisation(arena, self.case(operation)).await,
+            Again::Organisation => organisation(arena, operation, self.case(operation)).await,
         }
     }
 }
 
 /// An administrator is deleted or removed, and made a member again, of the least that there is.
 async fn member(arena: &Arena, operation: &Operation, case: Case) -> Result<CaseOutcome, Stop> {
-    let (contract, tenant) = (arena.system.contract.clone(), &arena.acme.tenant);
+    let contract = arena.system.contract.clone();
     let missing = || Stop::skip("the contract has nothing to read that only an administrator may");
     let proof = race::proof(&contract, &arena.cast).ok_or_else(missing)?;
     let loss = if contract.get("user-status-set").is_some() { Loss::Deleted } else { Loss::Removed };
@@ -95,23 +98,34 @@ async fn member(arena: &Arena, operation: &Operation, case: Case) -> Result<Case
         let why = format!("whoever was deleted gets status {}: that is another finding", gone.status);
         return Ok(case.without_result(Verdict::Error, &why));
     }
-    let required = operation.slots.iter().any(|slot| slot.kind == SlotKind::PlatformRole && !slot.optional);
-    let least = required.then(|| arena.cast.ladder.bottom().name);
     // An id that is never given again cannot be used again: a refusal is as good as a beginning with nothing.
-    let joined = arena.data().users().join(tenant, &person, least).await;
+    let joined = arena.attack(joining(arena, operation, &person).await?).await?;
     let again = arena.attack(arena.call(proof, &person, &fill, Class::Standing)).await?;
     if is_refusal(arena, &again) {
         return Ok(case.passed());
     }
-    let how = if joined.is_ok() { "joined again" } else { "was refused to join again" };
+    let how = if joined.status < 300 { "joined again" } else { "was refused to join again" };
     let observed =
         format!("status {} of {} for somebody who was deleted and {how}", again.status, proof.name);
     let expected = "a refusal: an administrator's right went with the administrator";
     Ok(case.failed(&arena.system.target.name, expected, &observed, vec![first.exchange, again.exchange]))
 }
 
+/// The request that makes somebody a member again, of the least that there is.
+async fn joining(arena: &Arena, operation: &Operation, person: &Principal) -> Result<Call, Stop> {
+    let fill = arena.fresh(&arena.acme, operation).await?;
+    let who = arena.rightful(operation, &arena.acme, &fill);
+    let call = arena.call(operation, &who, &fill, Class::Standing).slot(SlotKind::Email, &person.email);
+    Ok(operation.slots.iter().fold(call, |call, slot| match slot.kind {
+        SlotKind::User => call.at(&slot.place, &person.subject),
+        SlotKind::PlatformRole if slot.optional => call.without(&slot.place),
+        SlotKind::PlatformRole => call.at(&slot.place, arena.cast.ladder.bottom().name),
+        _ => call,
+    }))
+}
+
 /// A tenant with something of everything is deleted, and made again for the same organisation.
-async fn organisation(arena: &Arena, case: Case) -> Result<CaseOutcome, Stop> {
+async fn organisation(arena: &Arena, operation: &Operation, case: Case) -> Result<CaseOutcome, Stop> {
     let (data, contract) = (arena.data(), arena.system.contract.clone());
     let tenant = data.organisations().create("before").await?;
     let admin = data.users().create(&tenant, "owner-before", Some(arena.cast.ladder.top.name)).await?;
@@ -130,7 +144,17 @@ async fn organisation(arena: &Arena, case: Case) -> Result<CaseOutcome, Stop> {
         let why = answer.unexpected("2xx, for the end of a tenant", &answer.status.to_string());
         return Err(Stop::error(why.to_string()));
     }
-    let tenant = data.organisations().again(&old.tenant, "after").await?;
+    let fill = arena.fresh(&arena.acme, operation).await?;
+    let who = arena.rightful(operation, &arena.acme, &fill);
+    let mut make = arena.call(operation, &who, &fill, Class::Standing);
+    for slot in operation.slots.iter().filter(|slot| slot.kind == SlotKind::Org) {
+        make = make.at(&slot.place, &old.tenant.org);
+    }
+    if let Some(plan) = &arena.system.target.vocabulary.plan {
+        make = make.slot(SlotKind::Status, plan);
+    }
+    make.send().await?.expect(201)?;
+    let tenant = Tenant { name: "after".to_owned(), record: None, ..old.tenant.clone() };
     // Whoever belonged to the organisation still does: memberships are the identity provider's.
     let new = Side { tenant, admin: old.admin.clone() };
     for read in &reads {

@@ -27,14 +27,15 @@ fn case(operation: &Operation) -> Case {
     }
 }
 
-/// Reads of a tenant, and what begins an export.
+/// Reads of a tenant.
 pub(super) fn cases(operation: &Operation) -> Vec<Case> {
-    if export::applies(operation) {
-        return vec![export::case(operation)];
-    }
     let is_of_tenant = operation.naming_slots().any(|slot| slot.kind == SlotKind::Org);
     let reads = operation.effect == Effect::Read && is_of_tenant && !operation.is_the_platforms();
-    if reads { vec![shared::case(operation), case(operation)] } else { Vec::new() }
+    if !reads {
+        return Vec::new();
+    }
+    let export = export::applies(operation).then(|| export::case(operation));
+    [shared::case(operation), case(operation)].into_iter().chain(export).collect()
 }
 
 /// Reads, lets the other tenant's people make one of everything, and reads again.
@@ -45,7 +46,6 @@ pub(super) async fn run(
 ) -> Result<(), Stop> {
     if export::applies(operation) {
         outcomes.push(export::run(arena, operation).await?);
-        return Ok(());
     }
     outcomes.push(shared::run(arena, operation).await?);
     let fill = filled(arena, &arena.acme, operation).await?;

@@ -237,7 +237,7 @@ impl<'s> Judge<'s> {
                 blind.extend(at_hand().filter_map(|pattern| seen.blindness(pattern)));
             }
         }
-        if matches!(self.extent, Extent::Named | Extent::Idle) && !is_killed(&seen) {
+        if matches!(self.extent, Extent::Named | Extent::Idle) && blind.is_empty() && !is_killed(&seen) {
             // What else would have caught it says where the named checks look away.
             seen.extend(attack(system, &whole, false).await?);
             let others = |test: &Named| !weakness.expects(INTEGRATION, &test.recorded);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::contract::{Operation, SlotKind};
+use harness::contract::{Effect, Operation, SlotKind};
 use harness::exchange::Class;
 use harness::leak::Entitlement;
 use harness::record::Severity;
@@ -16,12 +16,13 @@ use crate::case::{Case, CaseOutcome, Reference};
 use crate::surface::populate::one_of_each;
 
 const REFERENCE: Reference = Reference { cwe: 668, owasp: "API1", asvs: "8.2.2, 8.4.1" };
-/// Lists what is exported, and reads an export.
+/// Lists what is exported.
 const LIST: &str = "audit-list";
-const GET: &str = "audit-export-get";
 
+/// Whether an operation reads an export.
 pub(super) fn applies(operation: &Operation) -> bool {
-    operation.created(SlotKind::AuditExport).is_some()
+    let reads = operation.effect == Effect::Read;
+    reads && operation.naming_slots().any(|slot| slot.kind == SlotKind::AuditExport)
 }
 
 pub(super) fn case(operation: &Operation) -> Case {
@@ -30,7 +31,7 @@ pub(super) fn case(operation: &Operation) -> Case {
         operation: operation.name.clone(),
         reference: REFERENCE,
         severity: Severity::High,
-        title: format!("{} writes something else than its tenant may read", operation.name),
+        title: format!("{} leads to something else than its tenant may read", operation.name),
         gain: "reads what other tenants did in an export of one's own".to_owned(),
     }
 }
@@ -48,7 +49,8 @@ pub(super) async fn run(arena: &Arena, operation: &Operation) -> Result<CaseOutc
     let (tenant, admin) = (&arena.acme.tenant, &arena.acme.admin);
     let before = listed(arena).await?;
     let export = arena.data().exports().create(tenant, admin).await?;
-    let get = arena.api.call(GET).as_(admin).org(&tenant.org).slot(SlotKind::AuditExport, &export);
+    let get =
+        arena.api.call(&operation.name).as_(admin).org(&tenant.org).slot(SlotKind::AuditExport, &export);
     let done = arena.attack(get.class(Class::Interference)).await?;
     let text = |name: &str| done.body.get(name).and_then(Value::as_str).unwrap_or_default();
     let object = archive.object(text("key")).map_err(|error| Stop::error(error.to_string()))?;
