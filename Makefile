@@ -8,6 +8,7 @@
 #   make integration REPEAT=20                        so many times, in shuffled orders
 #   make security FULL=1                              also what takes long: oracles by time
 #   make mutants FULL=1                               every check against every weakness
+#   make mutants GENERAL=1                            by nothing but what was written with no weakness in mind
 #
 # make turns every failure into its own exit code 2; a pipeline that tells findings (1) from trouble (2)
 # calls the binary.
@@ -20,7 +21,7 @@ accepted = $(if $(ACCEPTED),--accepted '$(ACCEPTED)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
 duration = $(if $(DURATION),--duration '$(DURATION)')
 baseline = $(if $(BASELINE),--baseline '$(BASELINE)')$(if $(SAVE_BASELINE), --save-baseline '$(SAVE_BASELINE)')
-full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(ONLY), --only '$(ONLY)')
+full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(GENERAL),--general)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
 
 .DEFAULT_GOAL := help
@@ -43,7 +44,7 @@ security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET
 load: build ## a load run, judged by thresholds; PROFILE=all for every profile  [PROFILE= DURATION= BASELINE= SAVE_BASELINE= TARGET=]
 	@$(WATERTIGHT) load --apart $(profile) $(duration) $(baseline) $(target)
 
-mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 ONLY= TARGET=]
+mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 GENERAL=1 ONLY= TARGET=]
 	@$(WATERTIGHT) mutants $(full) $(target)
 
 sweep: build ## remove whatever an interrupted run left behind  [TARGET=]

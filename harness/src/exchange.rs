@@ -90,6 +90,8 @@ pub enum Class {
     Injection,
     /// What one tenant reads while another writes.
     Interference,
+    /// What is answered while the target's store is away.
+    Outage,
     /// Removing what the run made.
     Cleanup,
 }
@@ -118,6 +120,7 @@ impl Class {
             Class::Content => "content",
             Class::Injection => "injection",
             Class::Interference => "interference",
+            Class::Outage => "outage",
             Class::Cleanup => "cleanup",
         }
     }

@@ -365,6 +365,12 @@ pub struct WeaknessResult {
     pub caught_by: Vec<String>,
     /// A check named beforehand is among those that failed (for `none`: nothing failed).
     pub killed: bool,
+    /// One of those was written with no weakness in mind.
+    #[serde(default)]
+    pub by_general: bool,
+    /// The checks named beforehand that observed nothing, each with the reason: with one of them nothing is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blind: Vec<String>,
     /// Wall time, seconds.
     pub seconds: f64,
 }

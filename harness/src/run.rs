@@ -40,6 +40,9 @@ pub const SEED_VARIABLE: &str = "WATERTIGHT_SEED";
 
 static CURRENT: OnceLock<Run> = OnceLock::new();
 
+/// The folder of a run in which lies what is made once for all its processes.
+const SHARED: &str = "shared";
+
 /// Where runs lie below the workspace, or below the current folder outside of one.
 const OUT: &str = "reports/out";
 
@@ -152,12 +155,27 @@ impl Run {
         Ok(Some(Run::new(meta, folder)))
     }
 
+    /// A run in a folder of its own that uses what this one has made for its processes, keys and servers, and ends with
+    /// it. Both draw from one seed.
+    pub fn beside(&self, folder: &Path) -> Result<Run, RunError> {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let run = Run::seeded(folder, name, OffsetDateTime::now_utc(), self.seed())?;
+        let (ours, theirs) = (run.folder.join(SHARED), self.folder.join(SHARED));
+        fs::remove_dir_all(&ours).map_err(folder_error("replace", &ours))?;
+        std::os::unix::fs::symlink(&theirs, &ours).map_err(folder_error("link", &ours))?;
+        Ok(run)
+    }
+
     fn make(folder: &Path, id: String, started: OffsetDateTime) -> Result<Run, RunError> {
         let seed = match std::env::var(SEED_VARIABLE) {
             Ok(text) => text.parse()?,
             Err(_) => Seed::fresh(),
         };
-        for part in ["records", "exchanges", "ledger", "shared"] {
+        Run::seeded(folder, id, started, seed)
+    }
+
+    fn seeded(folder: &Path, id: String, started: OffsetDateTime, seed: Seed) -> Result<Run, RunError> {
+        for part in ["records", "exchanges", "ledger", SHARED] {
             let path = folder.join(part);
             fs::create_dir_all(&path).map_err(folder_error("create", &path))?;
         }
@@ -217,7 +235,7 @@ impl Run {
 
     /// Removes what the processes of the run shared: private keys, which nobody needs once they are through.
     pub fn forget_shared(&self) {
-        fs::remove_dir_all(self.folder.join("shared")).ok();
+        fs::remove_dir_all(self.folder.join(SHARED)).ok();
     }
 
     /// A request id: the run's id, the process and a counter, so that the target's log leads back here.
@@ -280,7 +298,7 @@ impl Run {
     where
         T: Serialize + DeserializeOwned,
     {
-        shared_in(&self.folder.join("shared"), name, good, make)
+        shared_in(&self.folder.join(SHARED), name, good, make)
     }
 }
 
@@ -382,6 +400,23 @@ mod tests {
         let made = first.shared("thing", || Ok::<_, std::io::Error>(41)).unwrap();
         let found = second.shared("thing", || Ok::<_, std::io::Error>(42)).unwrap();
         assert_eq!((made, found), (41, 41));
+    }
+
+    #[test]
+    fn a_run_beside_another_uses_what_that_has_made_and_leaves_it_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = Run::create(dir.path()).unwrap();
+        let beside = run.beside(&run.folder().join("weak/one")).unwrap();
+        let thing = |run: &Run, new: u32| run.shared("thing", || Ok::<_, std::io::Error>(new)).unwrap();
+        assert_eq!((thing(&run, 41), thing(&beside, 42)), (41, 41));
+        assert_eq!(
+            thing(&Run::at(beside.folder()).unwrap(), 43),
+            41,
+            "nor does another process make its own"
+        );
+        assert_eq!(beside.seed(), run.seed());
+        beside.forget_shared();
+        assert_eq!(thing(&run, 44), 41);
     }
 
     #[test]

@@ -123,6 +123,8 @@ fn test_suite(report: &RunReport, suite: &Suite) -> TestSuite {
         let result = &weakness.result;
         let reason = if weakness.is_clean() {
             format!("false alarm on the clean service: {}", result.caught_by.join(", "))
+        } else if !result.blind.is_empty() {
+            format!("not judged: {}", result.blind.join("; "))
         } else {
             format!(
                 "survived: expected {} to fail under it; an attacker gains: {}",

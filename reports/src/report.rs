@@ -197,7 +197,13 @@ impl Weakness {
 
     /// What it counts as.
     pub fn verdict(&self) -> Verdict {
-        if self.survived() || self.alarms() > 0 { Verdict::Fail } else { Verdict::Pass }
+        if !self.result.blind.is_empty() {
+            Verdict::Error
+        } else if self.survived() || self.alarms() > 0 {
+            Verdict::Fail
+        } else {
+            Verdict::Pass
+        }
     }
 }
 

@@ -24,6 +24,15 @@ impl Tenants<'_> {
         self.change(FEATURES, &[&tenant.org, &features.to_string()]).await
     }
 
+    /// Puts the tenant on a plan that is stored and that nobody gave a meaning.
+    pub async fn set_unheard_of_plan(&self, tenant: &Tenant) -> Result<(), DataError> {
+        const PLAN: &str =
+            "INSERT INTO public.plans (tier, features) VALUES ('unheard-of', '{}') ON CONFLICT DO NOTHING";
+        const ON_IT: &str = "UPDATE public.tenants SET tier = 'unheard-of' WHERE org_id = $1";
+        self.0.database()?.execute(PLAN, &[]).await?;
+        self.change(ON_IT, &[&tenant.org]).await
+    }
+
     /// Writes a member's role, whatever it says.
     pub async fn set_role(&self, tenant: &Tenant, member: &Principal, role: &str) -> Result<(), DataError> {
         const ROLE: &str = "UPDATE public.memberships SET role = $3 WHERE org_id = $1 AND user_id = $2";

@@ -216,6 +216,8 @@ struct WeaknessRow {
     expected: Vec<String>,
     caught_by: Vec<String>,
     killed: bool,
+    by_general: bool,
+    blind: Vec<String>,
     seconds: f64,
 }
 
@@ -238,6 +240,8 @@ fn of_target(target: &str, weaknesses: &[&Weakness]) -> Weaknesses {
             expected: weakness.result.expected.clone(),
             caught_by: weakness.result.caught_by.clone(),
             killed: weakness.result.killed,
+            by_general: weakness.result.by_general,
+            blind: weakness.result.blind.clone(),
             seconds: weakness.result.seconds,
         })
         .collect();

@@ -310,6 +310,8 @@ pub fn weakness(target: &str, id: &str, family: Option<&str>, killed: bool) -> W
         caught_by: if killed && id != "none" { expected.clone() } else { Vec::new() },
         expected,
         killed,
+        by_general: killed && id != "none",
+        blind: Vec::new(),
         seconds: 4.81,
     }
 }

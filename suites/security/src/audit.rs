@@ -68,7 +68,7 @@ impl Trial {
 
     fn reference(self) -> Reference {
         let (cwe, asvs) = match self {
-            Trial::Unknown => (779, "16.2.3"),
+            Trial::Unknown => (779, "16.4.2"),
             Trial::Member | Trial::Stranger | Trial::Foreign => (778, "16.3.2"),
             Trial::NotDone => (778, "16.3.3"),
             Trial::Forged => (117, "16.4.1"),

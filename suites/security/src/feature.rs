@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use harness::contract::{Contract, Operation, SlotKind};
-use harness::data::{DataError, Tenant};
+use harness::data::{DataError, Fill, Tenant};
 use harness::exchange::Class;
 use harness::identity::Principal;
 use harness::record::Severity;
@@ -46,10 +46,11 @@ enum Trial {
     Body,
     Claim,
     Column,
+    Unknown,
     Downgrade,
 }
 
-const TRIALS: [Trial; 8] = [
+const TRIALS: [Trial; 9] = [
     Trial::Direct,
     Trial::Header,
     Trial::Cookie,
@@ -57,6 +58,7 @@ const TRIALS: [Trial; 8] = [
     Trial::Body,
     Trial::Claim,
     Trial::Column,
+    Trial::Unknown,
     Trial::Downgrade,
 ];
 
@@ -70,6 +72,7 @@ impl Trial {
             Trial::Body => "claimed-in-the-body",
             Trial::Claim => "claimed-in-the-token",
             Trial::Column => "stored-beside-the-plan",
+            Trial::Unknown => "plan-unknown",
             Trial::Downgrade => "downgraded",
         }
     }
@@ -79,6 +82,7 @@ impl Trial {
             Trial::Direct => (862, "8.2.1"),
             Trial::Header | Trial::Cookie | Trial::Query | Trial::Body => (807, "8.3.1"),
             Trial::Claim | Trial::Column => (863, "8.3.1"),
+            Trial::Unknown => (636, "8.3.1, 16.5.3"),
             Trial::Downgrade => (613, "8.3.2"),
         };
         Reference { cwe, owasp: "API5", asvs }
@@ -93,6 +97,7 @@ impl Trial {
             Trial::Body => "asked for in the body",
             Trial::Claim => "claimed in the token",
             Trial::Column => "stored beside the plan",
+            Trial::Unknown => "on a plan that nobody knows",
             Trial::Downgrade => "still in use after the plan was changed",
         }
     }
@@ -165,9 +170,14 @@ pub(crate) async fn run(
                 };
                 fill.call(&arena.api, operation, &claiming).class(Class::Feature)
             }
-            Trial::Column => {
-                let features = json!({ lesser.feature.as_str(): true });
-                match arena.data().tenants().set_features(&lesser.tenant, &features).await {
+            Trial::Column | Trial::Unknown => {
+                let (tenants, features) = (arena.data().tenants(), json!({ lesser.feature.as_str(): true }));
+                let stored = if trial == Trial::Column {
+                    tenants.set_features(&lesser.tenant, &features).await
+                } else {
+                    tenants.set_unheard_of_plan(&lesser.tenant).await
+                };
+                match stored {
                     Ok(()) => base(),
                     Err(error @ (DataError::Lacks(_) | DataError::OtherStore(_))) => {
                         outcomes.push(case.without_result(Verdict::Skip, &error.to_string()));
@@ -185,6 +195,13 @@ pub(crate) async fn run(
         outcomes.push(judged(arena, case, attacked));
     }
     Ok(())
+}
+
+/// Somebody whose plan lacks the feature that an operation needs, and what they ask with.
+pub(crate) async fn without_it(arena: &Arena, operation: &Operation) -> Result<(Principal, Fill), Stop> {
+    let lesser = Subscriber::open(arena, operation).await?;
+    let fill = arena.data().fill(&lesser.tenant, &lesser.owner, operation).await?;
+    Ok((lesser.owner, fill))
 }
 
 fn judged(arena: &Arena, case: Case, attacked: Attacked) -> CaseOutcome {

@@ -16,8 +16,8 @@ use crate::cast::{Cast, Persona};
 use crate::jwks::Scene;
 use crate::token::Extent;
 use crate::{
-    audit, contract, credential, everyone, feature, hop, invitation, jwks, matrix, race, rank, standing,
-    surface, token,
+    audit, contract, credential, everyone, feature, hop, invitation, jwks, matrix, outage, race, rank, standing,
+    surface, token, tries,
 };
 
 /// Who signs the tokens, and so what can be forged.
@@ -57,7 +57,7 @@ pub struct Group {
 #[derive(Clone, Debug)]
 enum Attack {
     Unannotated(Unannotated),
-    /// A persona that the system cannot have, and why.
+    /// What the system cannot have, a persona or a limit, and why.
     Absent(&'static str),
     /// An operation that the target file binds and the target does not serve.
     Unserved(Operation),
@@ -74,6 +74,10 @@ enum Attack {
     Feature(Operation),
     Race(Operation),
     Jwks(Scene, Operation),
+    /// The store away, for these operations at once.
+    Outage(Vec<Operation>),
+    /// More tries than a limit lets pass.
+    Tries(Operation),
     /// A class of the surface, whether or not with what takes long.
     Surface(Class, bool, Operation),
 }
@@ -110,6 +114,35 @@ impl Group {
             cast: cast.among(&FEW),
         };
         Scene::ALL.into_iter().map(group).collect()
+    }
+
+    /// What is tried on doubles whose store goes away or whose limits are low; and by name what there is none of to try.
+    pub(crate) fn of_doubles(cast: &Arc<Cast>, contract: &Contract) -> Vec<Group> {
+        let mut groups = Vec::new();
+        let operations = outage::operations(contract);
+        if !operations.is_empty() {
+            groups.push(Group {
+                path: "outage/store-away".to_owned(),
+                cases: operations.iter().map(outage::case).collect(),
+                attack: Attack::Outage(operations),
+                cast: cast.among(&FEW),
+            });
+        }
+        for operation in contract.operations() {
+            let cases = tries::cases(operation);
+            if !cases.is_empty() {
+                groups.push(Group {
+                    path: format!("limit/{}", operation.name),
+                    cases,
+                    attack: Attack::Tries(operation.clone()),
+                    cast: cast.among(&FEW),
+                });
+            }
+        }
+        let absent = tries::absent(contract).into_iter();
+        let absent = absent.chain(standing::absent(contract)).chain(race::absent(contract));
+        groups.extend(absent.map(|(case, why)| Group::single(cast, case, Attack::Absent(why))));
+        groups
     }
 
     /// The groups of an operation; its tokens are forged to this extent, where they can be.
@@ -158,10 +191,8 @@ impl Group {
             let personas = audit::personas(operation, cast);
             among("audit", audit::cases(operation, cast), &personas, Attack::Audit(operation.clone()));
         }
-        if standing::applies(operation) {
-            let cases = standing::cases(operation, cast, contract);
-            among("standing", cases, &standing::personas(cast), Attack::Standing(operation.clone()));
-        }
+        let cases = standing::cases(operation, cast, contract);
+        among("standing", cases, &standing::personas(cast), Attack::Standing(operation.clone()));
         let cases = invitation::cases(operation, contract);
         among("invitation", cases, &invitation::personas(cast), Attack::Invitation(operation.clone()));
         let cases = feature::cases(operation, contract);
@@ -210,6 +241,11 @@ impl Group {
     /// Whether it is the part of its class that everybody else sends.
     pub(crate) fn is_by_everyone(&self) -> bool {
         matches!(self.attack, Attack::Everyone(..))
+    }
+
+    /// Whether it asks only what follows from any contract: who may call, and whose things are named.
+    pub(crate) fn is_general(&self) -> bool {
+        matches!(self.attack, Attack::Matrix(_) | Attack::Hop(_) | Attack::Everyone(Class::Hop, _))
     }
 
     /// The arena that the group can share with those of the same words, one after the other; none where it makes lists
@@ -268,8 +304,13 @@ impl Group {
         next: bool,
         outcomes: &mut Vec<CaseOutcome>,
     ) -> Result<(), Stop> {
-        if let Attack::Jwks(scene, operation) = &self.attack {
-            return jwks::run(system, &self.cast, *scene, operation, outcomes).await;
+        match &self.attack {
+            Attack::Jwks(scene, operation) => {
+                return jwks::run(system, &self.cast, *scene, operation, outcomes).await;
+            }
+            Attack::Outage(operations) => return outage::run(system, &self.cast, operations, outcomes).await,
+            Attack::Tries(operation) => return tries::run(system, &self.cast, operation, outcomes).await,
+            _ => {}
         }
         let arena = match ground.take() {
             Some(arena) => arena,
@@ -290,7 +331,12 @@ impl Group {
             Attack::Surface(class, full, operation) => {
                 surface::run(&arena, operation, *class, *full, outcomes).await
             }
-            Attack::Unannotated(_) | Attack::Absent(_) | Attack::Unserved(_) | Attack::Jwks(..) => Ok(()),
+            Attack::Unannotated(_)
+            | Attack::Absent(_)
+            | Attack::Unserved(_)
+            | Attack::Jwks(..)
+            | Attack::Outage(_)
+            | Attack::Tries(_) => Ok(()),
         };
         // Where something was found, the arena is not what the next group would take it for.
         if next && attacked.is_ok() && outcomes.iter().all(|outcome| outcome.finding.is_none()) {

@@ -81,7 +81,7 @@ pub(crate) fn cases(operation: &Operation, contract: &Contract) -> Vec<Case> {
 fn case(operation: &Operation, trial: Trial) -> Case {
     let name = &operation.name;
     let (variant, cwe, asvs) = match trial {
-        Trial::Impostor(impostor) => (impostor.variant().to_owned(), impostor.cwe(), "6.8.1"),
+        Trial::Impostor(impostor) => (impostor.variant().to_owned(), impostor.cwe(), "8.2.2"),
         Trial::Raised => ("raised-in-the-body".to_owned(), 915, "15.3.3"),
         Trial::Spent(spent) => (spent.variant().to_owned(), spent.cwe(), spent.asvs()),
         Trial::AtOnce(many) => (format!("at-once-{many}"), 362, "15.4.2"),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use harness::contract::{Contract, Effect, Operation, SlotKind};
 use harness::data::Fill;
-use harness::double::KeyPace;
+use harness::double::{KeyPace, Staging};
 use harness::exchange::{Class, Exchange};
 use harness::identity::{Claims, Credential, Issuer, JwksMood, JwksServer, Principal};
 use harness::record::Severity;
@@ -144,7 +144,7 @@ async fn staged(
 ) -> Result<(), Stop> {
     let why = "it disturbs, so it needs a system of its own: only an embedded target gives one";
     let doubles = system.doubles.as_ref().ok_or_else(|| Stop::skip(why))?;
-    let double = doubles.start(scene.pace()).await.map_err(Stop::error)?;
+    let double = doubles.start(Staging::Keys(scene.pace())).await.map_err(Stop::error)?;
     let (stand_ins, began) = (&double.system.stand_ins, Began::now(&double.system)?);
     let missing = || Stop::error("a system of its own has no issuer to disturb");
     let jwks = stand_ins.jwks.as_ref().ok_or_else(missing)?;

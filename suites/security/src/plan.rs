@@ -51,8 +51,9 @@ impl Plan {
         // Whose keys are the target's own cannot be made to rotate, fail or lie.
         let keys = jwks::operation(contract).filter(|_| matches!(signs, Signs::Harness(_))).into_iter();
         let keys = keys.flat_map(|operation| Group::of_keys(&cast, operation));
-        // What is about the issuer's keys waits more than it works, so it begins before the rest.
-        let checks = keys.chain(attacked).chain(surface);
+        let doubles = Group::of_doubles(&cast, contract).into_iter();
+        // What is played on doubles waits more than it works, so it begins before the rest.
+        let checks = keys.chain(doubles).chain(attacked).chain(surface);
         let groups = unannotated.chain(absent).chain(unserved).chain(checks).collect();
         Plan { groups, full }
     }
@@ -63,6 +64,24 @@ impl Plan {
     pub fn only(mut self, matches: impl Fn(&str) -> bool) -> Plan {
         self.groups.retain(|group| group.cases.iter().any(|case| matches(&case.path)));
         self
+    }
+
+    /// The part of the plan that knows nothing but the contract: who may call what, and whose things are named. Whatever
+    /// it finds was found by the matrix, the hops, the leak detector or the state of both tenants.
+    #[must_use]
+    pub fn general(mut self) -> Plan {
+        self.groups.retain(Group::is_general);
+        self
+    }
+
+    /// Whether a check is in the plan.
+    pub fn has(&self, path: &str) -> bool {
+        self.paths().any(|known| known == path)
+    }
+
+    /// The paths of all checks.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().flat_map(|group| &group.cases).map(|case| case.path.as_str())
     }
 
     /// One check alone. Its group is run whole, because cases share their controls; the check alone is judged.

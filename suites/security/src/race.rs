@@ -26,6 +26,27 @@ use last::Taking;
 /// So many at once: more than two, so that who comes second is not always late, and few enough for any target.
 const AT_ONCE: usize = 8;
 
+/// What nothing in a contract limits, with the case that stands for it: where seats are limited, what is left of many who
+/// join at once is judged by `at-once` of the operation by which they join.
+pub(crate) fn absent(contract: &Contract) -> Option<(Case, &'static str)> {
+    let case = Case {
+        path: "race/any/seats".to_owned(),
+        operation: "any".to_owned(),
+        reference: Reference { cwe: 362, owasp: "API6", asvs: "15.4.2" },
+        severity: Severity::Medium,
+        title: "more join at once than there are seats".to_owned(),
+        gain: "nothing: there are as many seats as one likes".to_owned(),
+    };
+    let why = "no operation of the contract has anything to do with seats: none is limited in number";
+    let counts_seats = |operation: &Operation| operation.name.contains("seat");
+    (!contract.operations().any(counts_seats)).then_some((case, why))
+}
+
+/// Something to read that only an administrator may.
+pub(crate) fn proof<'c>(contract: &'c Contract, cast: &Cast) -> Option<&'c Operation> {
+    contract.operations().find(|operation| last::proves(operation, cast))
+}
+
 /// Whether an operation leaves something that could be left twice, and that can be told from what others leave.
 fn applies(operation: &Operation) -> bool {
     operation.effect != Effect::Read

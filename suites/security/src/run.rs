@@ -84,6 +84,43 @@ pub async fn run(
     Ok(summary)
 }
 
+/// Somebody who looks for findings, and for each kind of them only until there is one.
+pub trait Quest: Send + Sync + 'static {
+    /// Whether a check is worth running, as far as is known by now.
+    fn seeks(&self, path: &str) -> bool;
+    /// Tells what came of a check.
+    fn learns(&self, outcome: &CaseOutcome);
+}
+
+/// Runs what somebody seeks of a plan, and nothing that is sought no more by the time it is due.
+pub async fn search(
+    system: &Arc<System>,
+    suite: &Arc<Suite>,
+    plan: &Plan,
+    quest: &Arc<impl Quest>,
+) -> Result<(), RunError> {
+    let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let mut tasks = JoinSet::new();
+    for mut bundle in plan.bundles() {
+        let (system, suite, places, quest) = (system.clone(), suite.clone(), places.clone(), quest.clone());
+        tasks.spawn(async move {
+            let _place = places.acquire_owned().await.ok();
+            bundle.retain(|group| group.cases.iter().any(|case| quest.seeks(&case.path)));
+            for outcome in recorded(&bundle, &system, &suite).await? {
+                quest.learns(&outcome);
+            }
+            Ok::<_, RunError>(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(searched) => searched?,
+            Err(error) => eprintln!("a group of attacks ended by itself: {error}"),
+        }
+    }
+    Ok(())
+}
+
 /// How long rights outlived their end, over all operations: from the answer to the request that ended them, or from
 /// the next request on, to the first refusal.
 fn measure(suite: &Suite, outcomes: &[CaseOutcome]) -> Result<(), RunError> {

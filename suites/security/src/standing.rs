@@ -2,12 +2,13 @@
 //! they succeeded by, and the time until they are refused is measured; a decision made for one caller, organisation or
 //! operation must not serve another; a member of two organisations is a stranger to each of them in the other.
 
+mod again;
 mod kept;
 mod loss;
 
 use std::time::{Duration, Instant};
 
-use harness::contract::{Effect, Operation, Permission, SlotKind};
+use harness::contract::{Contract, Effect, Operation, Permission, SlotKind};
 use harness::data::Fill;
 use harness::exchange::Class;
 use harness::identity::Principal;
@@ -20,14 +21,15 @@ use crate::arena::{Arena, Attacked, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
 use crate::cast::{Cast, Persona};
 
+use again::Again;
 use kept::Kept;
 pub(crate) use loss::Loss;
 
 /// How long is looked on when a right outlives its end, beyond what the target allows.
 const LOOKED_ON: Duration = Duration::from_secs(3);
 
-/// Whether the class applies: a standing is needed at all, and whoever has it can lose it and still ask.
-pub(crate) fn applies(operation: &Operation) -> bool {
+/// Whether a standing is needed at all, and whoever has it can lose it and still ask.
+fn loses(operation: &Operation) -> bool {
     let mut named = operation.naming_slots();
     let only_org = named.next().is_some_and(|slot| slot.kind == SlotKind::Org) && named.next().is_none();
     let ends_the_tenant = operation.effect == Effect::Consume && only_org;
@@ -51,10 +53,26 @@ pub(crate) fn personas(cast: &Cast) -> Vec<Persona> {
 
 /// The cases of an operation on a system: one for each way to lose a standing, and one for each mistake with kept
 /// decisions.
-pub(crate) fn cases(operation: &Operation, cast: &Cast, contract: &harness::contract::Contract) -> Vec<Case> {
+pub(crate) fn cases(operation: &Operation, cast: &Cast, contract: &Contract) -> Vec<Case> {
     let lost = Loss::all(operation, cast, contract).map(|loss| case_of_loss(operation, loss));
     let kept = Kept::all(operation, cast, contract).map(|kept| kept.case(operation));
-    lost.chain(kept).collect()
+    let (lost, kept) = (lost.filter(|_| loses(operation)), kept.filter(|_| loses(operation)));
+    let again = Again::of(operation, cast, contract).map(|again| again.case(operation));
+    lost.chain(kept).chain(again).collect()
+}
+
+/// What a contract lacks, with the case that stands for it.
+pub(crate) fn absent(contract: &Contract) -> Option<(Case, &'static str)> {
+    let case = Case {
+        path: "standing/any/signed-out".to_owned(),
+        operation: "any".to_owned(),
+        reference: Loss::SignedOut.reference(),
+        severity: Severity::High,
+        title: "somebody who signed out goes on".to_owned(),
+        gain: "nothing: nobody can sign out".to_owned(),
+    };
+    let why = "the contract has no operation sign-out: sessions end with their tokens";
+    contract.get(loss::SIGN_OUT).is_none().then_some((case, why))
 }
 
 fn case_of_loss(operation: &Operation, loss: Loss) -> Case {
@@ -75,6 +93,12 @@ pub(crate) async fn run(
     outcomes: &mut Vec<CaseOutcome>,
 ) -> Result<(), Stop> {
     let contract = arena.system.contract.clone();
+    if let Some(again) = Again::of(operation, &arena.cast, &contract) {
+        outcomes.push(again.run(arena, operation).await?);
+    }
+    if !loses(operation) {
+        return Ok(());
+    }
     let mut fill = arena.fresh(&arena.acme, operation).await?;
     for kept in Kept::all(operation, &arena.cast, &contract) {
         outcomes.push(kept.run(arena, operation, &fill).await?);

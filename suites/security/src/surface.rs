@@ -9,7 +9,7 @@ mod interference;
 mod internals;
 mod limit;
 pub(crate) mod oracle;
-mod populate;
+pub(crate) mod populate;
 mod property;
 pub(crate) mod siege;
 

@@ -81,7 +81,10 @@ pub enum Command {
         /// Also runs the integration tests that no weakness has failed yet, and lists those that none does.
         #[arg(long, conflicts_with = "full")]
         idle: bool,
-        /// Only the weaknesses that match, `*` stands for any part of an id.
+        /// Runs nothing but the checks that were written with no weakness in mind: which weaknesses do they kill alone?
+        #[arg(long, conflicts_with_all = ["full", "idle"])]
+        general: bool,
+        /// Only the weaknesses that match, `*` stands for any part of an id; several with commas between.
         #[arg(long, value_name = "PATTERN")]
         only: Option<String>,
     },

@@ -72,10 +72,11 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
             };
             load::load(target, &asked).await
         }
-        Command::Mutants { full, idle, only } => {
-            let extent = match (full, idle) {
-                (true, _) => Extent::Full,
-                (_, true) => Extent::Idle,
+        Command::Mutants { full, idle, general, only } => {
+            let extent = match (full, idle, general) {
+                (true, ..) => Extent::Full,
+                (_, true, _) => Extent::Idle,
+                (.., true) => Extent::General,
                 _ => Extent::Named,
             };
             mutants::mutants(target, extent, only.as_deref()).await

@@ -112,7 +112,7 @@ impl Spent {
 
     pub fn asvs(self) -> &'static str {
         match self {
-            Spent::Expired => "6.5.5",
+            Spent::Expired => "6.4.1",
             Spent::Inviter(_) => "8.3.2",
             _ => "6.5.1",
         }

@@ -125,7 +125,7 @@ async fn is_administrator(
 }
 
 /// Whether reading this shows that somebody is administrator.
-fn proves(operation: &Operation, cast: &Cast) -> bool {
+pub(super) fn proves(operation: &Operation, cast: &Cast) -> bool {
     let mut required = operation.slots.iter().filter(|slot| !slot.optional);
     let may = |persona| expected(operation, persona, Relation::Other) == Expected::Allow;
     operation.effect == Effect::Read

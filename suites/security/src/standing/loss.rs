@@ -23,6 +23,8 @@ pub(crate) enum Loss {
     Narrowed,
     /// The membership ends.
     Removed,
+    /// The session ends by the person's own wish.
+    SignedOut,
     /// The account is suspended.
     Suspended,
     /// The account is deleted.
@@ -32,6 +34,9 @@ pub(crate) enum Loss {
     /// The organisation, or its tenant, is deleted.
     Ended,
 }
+
+/// What ends a session.
+pub(crate) const SIGN_OUT: &str = "sign-out";
 
 /// What ends an organisation for its members, by whichever name.
 const ENDINGS: [&str; 2] = ["org-delete", "tenant-delete"];
@@ -43,8 +48,8 @@ impl Loss {
         cast: &'c Cast,
         contract: &'c Contract,
     ) -> impl Iterator<Item = Loss> + 'c {
-        use Loss::{Closed, Deleted, Demoted, Ended, Narrowed, Removed, Suspended, Unassigned};
-        let all = [Unassigned, Demoted, Narrowed, Removed, Suspended, Deleted, Closed, Ended];
+        use Loss::{Closed, Deleted, Demoted, Ended, Narrowed, Removed, SignedOut, Suspended, Unassigned};
+        let all = [Unassigned, Demoted, Narrowed, Removed, SignedOut, Suspended, Deleted, Closed, Ended];
         all.into_iter().filter(move |loss| loss.applies(operation, cast, contract))
     }
 
@@ -61,6 +66,7 @@ impl Loss {
             Loss::Demoted => by_role && !bottom_may && has("member-role-set"),
             Loss::Narrowed => by_role && has("role-create") && has("role-update"),
             Loss::Removed => by_role && has("member-remove"),
+            Loss::SignedOut => has(SIGN_OUT),
             Loss::Suspended | Loss::Deleted => has("user-status-set"),
             Loss::Closed => by_role && has("tenant-status-set"),
             Loss::Ended => names_org && by_role && ENDINGS.iter().any(|ending| has(ending)),
@@ -74,6 +80,7 @@ impl Loss {
             Loss::Demoted => "demoted",
             Loss::Narrowed => "role-narrowed",
             Loss::Removed => "removed",
+            Loss::SignedOut => "signed-out",
             Loss::Suspended => "just-suspended",
             Loss::Deleted => "just-deleted",
             Loss::Closed => "tenant-suspended",
@@ -88,6 +95,7 @@ impl Loss {
             Loss::Demoted => "somebody who was demoted",
             Loss::Narrowed => "somebody whose role permits it no more",
             Loss::Removed => "somebody who was removed",
+            Loss::SignedOut => "somebody who signed out",
             Loss::Suspended => "somebody who was suspended",
             Loss::Deleted => "somebody who was deleted",
             Loss::Closed => "a member of a suspended tenant",
@@ -97,6 +105,7 @@ impl Loss {
 
     pub fn reference(self) -> Reference {
         match self {
+            Loss::SignedOut => reference(613, "API2", "7.4.1"),
             Loss::Suspended | Loss::Deleted => reference(613, "API2", "7.4.2"),
             Loss::Closed | Loss::Ended => reference(672, "API1", "8.3.2"),
             Loss::Unassigned | Loss::Demoted | Loss::Narrowed | Loss::Removed => {
@@ -140,6 +149,7 @@ impl Loss {
                 send(by(arena, "member-role-set", person)?.slot(SlotKind::PlatformRole, bottom)).await
             }
             Loss::Removed => send(by(arena, "member-remove", person)?).await,
+            Loss::SignedOut => send(by(arena, SIGN_OUT, person)?.as_(person)).await,
             Loss::Suspended => {
                 send(by(arena, "user-status-set", person)?.json(json!({ "status": "SUSPENDED" }))).await
             }

@@ -19,7 +19,7 @@ use crate::case::{Case, CaseOutcome, Reference};
 
 const FORM: Reference = Reference { cwe: 352, owasp: "API8", asvs: "3.5.2" };
 const ORIGIN: Reference = Reference { cwe: 942, owasp: "API8", asvs: "3.4.2" };
-const HEADERS: Reference = Reference { cwe: 693, owasp: "API8", asvs: "3.4.4" };
+const HEADERS: Reference = Reference { cwe: 693, owasp: "API8", asvs: "3.4.4, 14.3.2" };
 const ERRORS: Reference = Reference { cwe: 209, owasp: "API8", asvs: "16.5.1" };
 
 /// Media types that a form of another site, or a careless reader, may give to a body of JSON.

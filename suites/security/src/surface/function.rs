@@ -12,9 +12,9 @@ use super::siege::{Due, Scene, Strike, withstand_at};
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome, Reference};
 
-const VERB: Reference = Reference { cwe: 650, owasp: "API5", asvs: "8.2.1" };
+const VERB: Reference = Reference { cwe: 650, owasp: "API5", asvs: "4.1.4, 8.2.1" };
 const DETOUR: Reference = Reference { cwe: 288, owasp: "API5", asvs: "8.3.1" };
-const TRUSTED: Reference = Reference { cwe: 290, owasp: "API2", asvs: "8.3.1" };
+const TRUSTED: Reference = Reference { cwe: 290, owasp: "API2", asvs: "4.1.3, 8.3.1" };
 const OLD: Reference = Reference { cwe: 1059, owasp: "API9", asvs: "8.2.1" };
 
 /// HEAD is GET without a body, OPTIONS tells what there is: both may well be answered.

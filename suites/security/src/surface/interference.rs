@@ -1,5 +1,8 @@
 //! Interference: whatever one tenant does, another tenant reads what it read before: no row, no count and no sum of
-//! somebody else's comes in.
+//! somebody else's comes in; nor by what was kept of an answer, nor in what was exported.
+
+mod export;
+mod shared;
 
 use harness::contract::{Effect, Operation, SlotKind};
 use harness::exchange::Class;
@@ -28,7 +31,11 @@ fn case(operation: &Operation) -> Case {
 pub(super) fn cases(operation: &Operation) -> Vec<Case> {
     let is_of_tenant = operation.naming_slots().any(|slot| slot.kind == SlotKind::Org);
     let reads = operation.effect == Effect::Read && is_of_tenant && !operation.is_the_platforms();
-    if reads { vec![case(operation)] } else { Vec::new() }
+    if !reads {
+        return Vec::new();
+    }
+    let export = export::applies(operation).then(|| export::case(operation));
+    [shared::case(operation), case(operation)].into_iter().chain(export).collect()
 }
 
 /// Reads, lets the other tenant's people make one of everything, and reads again.
@@ -37,6 +44,10 @@ pub(super) async fn run(
     operation: &Operation,
     outcomes: &mut Vec<CaseOutcome>,
 ) -> Result<(), Stop> {
+    if export::applies(operation) {
+        outcomes.push(export::run(arena, operation).await?);
+    }
+    outcomes.push(shared::run(arena, operation).await?);
     let fill = filled(arena, &arena.acme, operation).await?;
     let rightful = arena.rightful(operation, &arena.acme, &fill);
     let read = || arena.attack(arena.call(operation, &rightful, &fill, Class::Interference));

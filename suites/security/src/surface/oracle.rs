@@ -104,11 +104,25 @@ async fn asked(
     by: &Principal,
     about: About,
 ) -> Result<(Attacked, String), Stop> {
+    let foreign = foreign(scene, slot)?;
+    let id = if about == About::Foreign { foreign.to_owned() } else { like(foreign) };
+    Ok((asked_about(scene, slot, by, &id).await?, id))
+}
+
+/// What the other tenant has in a place.
+fn foreign<'s>(scene: &'s Scene<'_>, slot: &Slot) -> Result<&'s str, Stop> {
     let nothing = || Stop::skip(format!("there is no {} to ask about", slot.kind));
-    let foreign = scene.foreign.values.get(&slot.kind).ok_or_else(nothing)?;
-    let id = if about == About::Foreign { foreign.clone() } else { like(foreign) };
-    let attacked = scene.arena.attack(scene.by(by).at(&slot.place, &id)).await?;
-    Ok((attacked, id))
+    scene.foreign.values.get(&slot.kind).map(String::as_str).ok_or_else(nothing)
+}
+
+async fn asked_about(scene: &Scene<'_>, slot: &Slot, by: &Principal, id: &str) -> Result<Attacked, Stop> {
+    scene.arena.attack(scene.by(by).at(&slot.place, id)).await
+}
+
+/// Why there is nothing to be told in a place: both tenants have the same there, or nothing.
+fn no_difference(scene: &Scene<'_>, slot: &Slot) -> Option<String> {
+    let is_same = scene.own.values.get(&slot.kind) == scene.foreign.values.get(&slot.kind);
+    is_same.then(|| format!("both tenants have the same {}", slot.kind))
 }
 
 /// The case of asking in every place.
@@ -142,8 +156,7 @@ pub(crate) async fn by(scene: &Scene<'_>, principal: &Principal, case: Case) -> 
 
 async fn compared(scene: &Scene<'_>, slot: &Slot, by: &Principal, case: Case) -> Result<CaseOutcome, Stop> {
     let target = &scene.arena.system.target.name;
-    if scene.own.values.get(&slot.kind) == scene.foreign.values.get(&slot.kind) {
-        let reason = format!("both tenants have the same {}", slot.kind);
+    if let Some(reason) = no_difference(scene, slot) {
         return Ok(case.without_result(Verdict::Skip, &reason));
     }
     let mut seen = None;

@@ -1,5 +1,7 @@
 //! Something to list: things made in a tenant until a list of them has a second page.
 
+use std::collections::BTreeSet;
+
 use harness::client::Answer;
 use harness::contract::{Contract, Effect, Operation, Permission, SlotKind};
 use harness::data::Fill;
@@ -81,23 +83,26 @@ async fn made(
 }
 
 /// What was made gives its tenant away by its id: its words may be an echo, where an organisation's id holds them too.
-fn learn(arena: &Arena, side: &Side, maker: &Operation, answer: &Answer) {
-    for (kind, pointer) in &maker.creates {
-        if let Ok(id) = answer.text_at(pointer) {
-            arena.system.leaks.learn(&side.tenant.key, kind.as_str(), &id);
-        }
+fn learn(arena: &Arena, side: &Side, maker: &Operation, answer: &Answer) -> Vec<(SlotKind, String)> {
+    let ids = maker.creates.iter().filter_map(|(kind, pointer)| Some((*kind, answer.text_at(pointer).ok()?)));
+    let ids: Vec<(SlotKind, String)> = ids.collect();
+    for (kind, id) in &ids {
+        arena.system.leaks.learn(&side.tenant.key, kind.as_str(), id);
     }
+    ids
 }
 
-/// One of each thing that a tenant's people can make.
-pub(super) async fn one_of_each(arena: &Arena, side: &Side) -> Result<(), Stop> {
+/// One of each thing that a tenant's people can make; gives the ids, but those of people.
+pub(crate) async fn one_of_each(arena: &Arena, side: &Side) -> Result<BTreeSet<String>, Stop> {
+    let mut made = BTreeSet::new();
     for maker in arena.api.contract().operations().filter(|operation| makes(operation)) {
         let Ok(fill) = arena.fresh(side, maker).await else { continue };
         let rightful = arena.rightful(maker, side, &fill);
         let answer = arena.call(maker, &rightful, &fill, Class::Use).send().await?;
-        learn(arena, side, maker, &answer);
+        let ids = learn(arena, side, maker, &answer).into_iter();
+        made.extend(ids.filter(|(kind, _)| *kind != SlotKind::User).map(|(_, id)| id));
     }
-    Ok(())
+    Ok(made)
 }
 
 /// The operations that may make a list longer, the likeliest first: `team-create` for `team-list`.

@@ -9,11 +9,13 @@
 
 use harness::contract::{Operation, Slot};
 use harness::record::Severity;
+use harness::verdict::Verdict;
 use harness::world::Stop;
 use statrs::stats_tests::Alternative;
 use statrs::stats_tests::mannwhitneyu::{MannWhitneyUMethod, mannwhitneyu};
 
-use super::{About, asked, variant};
+use super::{asked_about, foreign, like, no_difference, variant};
+use crate::arena::{is_no_answer, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
 use crate::hop::attacker;
 use crate::surface::siege::Scene;
@@ -44,10 +46,13 @@ pub(super) fn case(operation: &Operation, slot: &Slot) -> Case {
 /// Times both, twice.
 pub(super) async fn measured(scene: &Scene<'_>, slot: &Slot) -> Result<CaseOutcome, Stop> {
     let case = case(scene.operation, slot);
+    if let Some(reason) = no_difference(scene, slot) {
+        return Ok(case.without_result(Verdict::Skip, &reason));
+    }
     let mut shifts = Vec::new();
     for _ in 0..2 {
-        let (foreign, absent) = sampled(scene, slot).await?;
-        match shifted(&foreign, &absent) {
+        let (theirs, nobodys) = sampled(scene, slot).await?;
+        match shifted(&theirs, &nobodys) {
             Some(shift) => shifts.push(shift),
             None => return Ok(case.passed()),
         }
@@ -63,15 +68,25 @@ pub(super) async fn measured(scene: &Scene<'_>, slot: &Slot) -> Result<CaseOutco
     Ok(case.failed(&scene.arena.system.target.name, expected, &observed, Vec::new()))
 }
 
-/// Milliseconds of both kinds, in turn, so that whatever else the machine does falls on both.
+/// Milliseconds of both kinds, in turn, so that whatever else the machine does falls on both. Each kind is about one id
+/// all the time: what is remembered of an id that was asked about before is remembered of both.
 async fn sampled(scene: &Scene<'_>, slot: &Slot) -> Result<(Vec<f64>, Vec<f64>), Stop> {
     let by = attacker(scene.arena, scene.operation, &scene.own);
+    let theirs = foreign(scene, slot)?;
+    let nobodys = like(theirs);
     let (mut foreign, mut absent) = (Vec::new(), Vec::new());
-    for at in 0..SAMPLES {
-        let turns = [About::Foreign, About::Absent];
-        for about in if at % 2 == 0 { turns } else { [About::Absent, About::Foreign] } {
-            let millis = asked(scene, slot, &by, about).await?.0.exchange.millis;
-            if about == About::Foreign { foreign.push(millis) } else { absent.push(millis) }
+    // The first answer about each is made under other circumstances.
+    for at in 0..=SAMPLES {
+        let turns = [(theirs, true), (nobodys.as_str(), false)];
+        for (id, is_theirs) in if at % 2 == 0 { turns } else { [turns[1], turns[0]] } {
+            let attacked = asked_about(scene, slot, &by, id).await?;
+            if is_no_answer(attacked.status) {
+                return Err(Stop::error(no_answer(attacked.status)));
+            }
+            if at > 0 {
+                let kind = if is_theirs { &mut foreign } else { &mut absent };
+                kind.push(attacked.exchange.millis);
+            }
         }
     }
     Ok((foreign, absent))
