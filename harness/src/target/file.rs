@@ -12,8 +12,8 @@ use serde::Deserialize;
 use crate::accepted::{self, AcceptedError};
 
 use super::{
-    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Login, Provision, Resident, Schemas,
-    Secret, Store, TableStore, Target, Vocabulary,
+    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Login, Provision, Resident,
+    Schemas, Secret, Store, TableStore, Target, Vocabulary,
 };
 use crate::contract::{Binding, problems};
 

@@ -16,8 +16,8 @@ use crate::cast::{Cast, Persona};
 use crate::jwks::Scene;
 use crate::token::Extent;
 use crate::{
-    audit, contract, credential, everyone, feature, hop, invitation, jwks, matrix, outage, race, rank, standing,
-    surface, token, tries,
+    audit, contract, credential, everyone, feature, hop, invitation, jwks, matrix, outage, race, rank,
+    standing, surface, token, tries,
 };
 
 /// Who signs the tokens, and so what can be forged.
