@@ -73,19 +73,6 @@ impl Organisations<'_> {
         Ok(Tenant { key, org, name, record: None })
     }
 
-    /// The tenant of an organisation once more, after the end of the one before: under the same id, by another name.
-    pub async fn again(&self, ended: &Tenant, name: &str) -> Result<Tenant, DataError> {
-        let data = self.0;
-        let (key, name) = (ended.key.clone(), format!("{name} {}", ended.key));
-        let call = self.named(BY_PROVIDER, &data.platform_admin()?, &key, &name).org(&ended.org);
-        let call = match &data.system.target.vocabulary.plan {
-            Some(plan) => call.slot(SlotKind::Status, plan),
-            None => call,
-        };
-        let (org, _) = data.create(&key, &ended.org, SlotKind::Org, call, BY_PROVIDER).await?;
-        Ok(Tenant { key, org, name, record: None })
-    }
-
     fn named(self, operation: &str, admin: &Principal, key: &TenantKey, name: &str) -> Call {
         let call = self.0.api.call(operation).as_(admin).slot(SlotKind::Text, name);
         call.slot(SlotKind::Slug, &format!("t-{key}"))
