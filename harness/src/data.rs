@@ -298,7 +298,7 @@ impl Data {
         operation: &str,
     ) -> Result<(String, Answer), DataError> {
         let entry = self.ledger.creating(kind, tenant, org)?;
-        let answer = call.send().await?.success()?;
+        let answer = call.send().await?.success(&self.system.contract)?;
         let id = self.created_id(operation, kind, &answer)?;
         self.created(entry, tenant, org, kind, &id)?;
         Ok((id, answer))

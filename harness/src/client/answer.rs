@@ -4,6 +4,7 @@ use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::contract::Contract;
 use crate::exchange::Exchange;
 
 /// So many places are enough for whoever looks for the right one.
@@ -46,12 +47,17 @@ impl Answer {
         Err(self.unexpected(&status.to_string(), &self.status.to_string()))
     }
 
-    /// The answer itself if it is a success, of whatever kind.
-    pub fn success(self) -> Result<Answer, Unexpected> {
-        if (200..300).contains(&self.status) {
+    /// The answer itself if it is a success: one that the contract promises, or any where it promises none.
+    pub fn success(self, contract: &Contract) -> Result<Answer, Unexpected> {
+        let statuses = contract.get(&self.exchange.operation).map(|operation| &operation.statuses);
+        let promised = statuses.into_iter().flatten().copied().filter(|status| (200..300).contains(status));
+        let promised: Vec<u16> = promised.collect();
+        if promised.contains(&self.status) || (promised.is_empty() && (200..300).contains(&self.status)) {
             return Ok(self);
         }
-        Err(self.unexpected("2xx", &self.status.to_string()))
+        let promised: Vec<String> = promised.iter().map(u16::to_string).collect();
+        let expected = if promised.is_empty() { "2xx".to_owned() } else { promised.join(" or ") };
+        Err(self.unexpected(&expected, &self.status.to_string()))
     }
 
     /// The body as JSON; `null` when it is none.

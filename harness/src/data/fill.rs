@@ -230,7 +230,7 @@ impl Data {
         });
         if let Some(sibling) = sibling {
             let answer = fill.call(&self.api, sibling, admin).send().await?;
-            answer.success()?;
+            answer.success(&self.system.contract)?;
         }
         Ok(())
     }

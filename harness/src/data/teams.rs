@@ -30,7 +30,7 @@ impl Teams<'_> {
         user: &str,
     ) -> Result<(), DataError> {
         let call = self.0.api.call("team-member-add").as_(adder).org(&tenant.org).team(team).user(user);
-        call.send().await?.success()?;
+        call.send().await?.success(&self.0.system.contract)?;
         Ok(())
     }
 }

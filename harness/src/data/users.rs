@@ -114,7 +114,7 @@ impl Users<'_> {
             data.create(&tenant.key, &tenant.org, SlotKind::User, call, operation).await?.1
         } else {
             // The person signed up: there is nothing to create but the membership.
-            let answer = call.send().await?.success()?;
+            let answer = call.send().await?.success(&data.system.contract)?;
             data.adopt(tenant, SlotKind::User, &person.subject)?;
             answer
         };
@@ -146,7 +146,7 @@ impl Users<'_> {
             };
             let call = data.api.call(&step.call).as_(&sender);
             let call = values.iter().fold(call, |call, (kind, value)| call.slot(*kind, value));
-            let answer = call.send().await?.success()?;
+            let answer = call.send().await?.success(&data.system.contract)?;
             let operation = data.system.contract.get(&step.call);
             for (kind, _) in operation.iter().flat_map(|operation| &operation.creates) {
                 let id = data.created_id(&step.call, *kind, &answer)?;

@@ -79,6 +79,8 @@ fn verbs(contract: &Contract, operation: &Operation) -> Vec<Strike<'static>> {
 /// Whether a request to the one may be a request to the other.
 fn same_path(one: &str, other: &str) -> bool {
     let is_name = |segment: &str| segment.starts_with('{');
+    // A bound path may have parameters that are the same in every request.
+    let [one, other] = [one, other].map(|path| path.split_once('?').map_or(path, |(path, _)| path));
     one.split('/').count() == other.split('/').count()
         && one
             .split('/')

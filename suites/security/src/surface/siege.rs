@@ -242,7 +242,15 @@ struct Struck {
 
 async fn struck(scene: &Scene<'_>, strike: &Strike<'_>) -> Result<Struck, Stop> {
     let arena = scene.arena;
-    let call = (strike.call)(scene)?;
+    let call = match (strike.call)(scene) {
+        Ok(call) => call,
+        // What the target has nothing for is left out alone: the others are as good without it.
+        Err(stop) if stop.verdict == Verdict::Skip => {
+            let outcome = strike.case.clone().without_result(Verdict::Skip, &stop.reason);
+            return Ok(Struck { outcome: Some(outcome), status: None, exchange: None });
+        }
+        Err(stop) => return Err(stop),
+    };
     let attacked = match strike.due {
         Due::RefusedOrCut => match arena.attack_or_cut(call).await? {
             Some(attacked) => attacked,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -61,7 +62,15 @@ pub fn router(hole: Hole) -> Router {
         .route("/spaces/{space}/people/{person}", delete(put_out))
         .route("/spaces/{space}/boards", get(boards).post(new_board))
         .route("/boards/{board}", delete(end_board));
-    Router::new().nest("/v2", routes).with_state(board)
+    Router::new().nest("/v2", routes).with_state(board).layer(map_response(careful))
+}
+
+/// What browsers and caches are told of every answer.
+async fn careful(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    answer
 }
 
 fn text<'v>(body: &'v Value, name: &str) -> Result<&'v str, StatusCode> {

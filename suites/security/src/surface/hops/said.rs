@@ -163,10 +163,13 @@ fn org_of(values: &std::collections::BTreeMap<SlotKind, String>) -> Result<&str,
         .ok_or_else(|| Stop::skip("there is no organisation to name"))
 }
 
-/// A token for one's own organisation is good: otherwise a refusal of one for another would mean nothing.
+/// A token for one's own organisation is good: otherwise a refusal of one for another would mean nothing. Where nobody but
+/// the target makes tokens, none is claimed with.
 pub(super) async fn control(scene: &Scene<'_>) -> Result<(), Stop> {
     let operation = scene.operation;
-    if operation.effect != Effect::Read || org(operation).is_none() || operation.is_the_platforms() {
+    let signs = scene.arena.system.stand_ins.issuer.is_some();
+    if !signs || operation.effect != Effect::Read || org(operation).is_none() || operation.is_the_platforms()
+    {
         return Ok(());
     }
     let own = claiming(scene, org_of(&scene.own.values)?)?;
