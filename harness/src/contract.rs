@@ -135,6 +135,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The path without the parameters that are the same in every request, which only a bound path has.
+    pub fn route(&self) -> &str {
+        self.path.split_once('?').map_or(&self.path, |(route, _)| route)
+    }
+
     /// The slots that name something a tenant owns: what a hop swaps.
     pub fn naming_slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().filter(|slot| slot.kind.names() && !self.chooses(slot))

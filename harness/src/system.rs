@@ -134,6 +134,16 @@ pub struct StandIns {
 }
 
 impl StandIns {
+    /// Where the keys of the issuer are; empty where nothing is minted.
+    pub fn jwks_url(&self) -> String {
+        self.jwks.as_ref().map(JwksServer::url).unwrap_or_default()
+    }
+
+    /// What the tokens name as their issuer; empty where nothing is minted.
+    pub fn issuer_url(&self) -> String {
+        self.issuer.as_ref().map(|issuer| issuer.url.clone()).unwrap_or_default()
+    }
+
     /// Starts what a target file asks for.
     pub async fn start(
         run: &Run,

@@ -65,7 +65,7 @@ fn strikes(contract: &Contract, operation: &Operation) -> Vec<Strike<'static>> {
 
 /// Verbs that the contract does not have for this path.
 fn verbs(contract: &Contract, operation: &Operation) -> Vec<Strike<'static>> {
-    let of_path = contract.operations().filter(|other| same_path(&other.path, &operation.path));
+    let of_path = contract.operations().filter(|other| same_path(other.route(), operation.route()));
     let documented: Vec<&Method> = of_path.map(|other| &other.method).collect();
     let undocumented = VERBS.into_iter().filter(|verb| !documented.contains(&verb));
     let strike = |verb: Method| {
@@ -79,8 +79,6 @@ fn verbs(contract: &Contract, operation: &Operation) -> Vec<Strike<'static>> {
 /// Whether a request to the one may be a request to the other.
 fn same_path(one: &str, other: &str) -> bool {
     let is_name = |segment: &str| segment.starts_with('{');
-    // A bound path may have parameters that are the same in every request.
-    let [one, other] = [one, other].map(|path| path.split_once('?').map_or(path, |(path, _)| path));
     one.split('/').count() == other.split('/').count()
         && one
             .split('/')
