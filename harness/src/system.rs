@@ -327,6 +327,11 @@ impl System {
     pub fn platform_admin(&self) -> Option<Principal> {
         self.platform_admin.clone()
     }
+
+    /// Whether people sign up and found organisations, which no administrator of the platform does for them.
+    pub(crate) fn founded_by_people(&self) -> bool {
+        self.target.login().is_some() && self.platform_admin.is_none()
+    }
 }
 
 fn platform_admin(target: &Target, stand_ins: &StandIns) -> Option<Principal> {

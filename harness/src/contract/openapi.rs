@@ -188,6 +188,7 @@ impl Reader<'_> {
     }
 
     fn setup(&mut self) -> Vec<String> {
+        let Some(listed) = self.operation.get("x-setup").and_then(Value::as_array) else { return Vec::new() };
         let mut setup = Vec::new();
         let paths = self.document.get("paths").and_then(Value::as_object).into_iter().flat_map(Map::values);
         let names: BTreeSet<&str> = paths
@@ -195,7 +196,7 @@ impl Reader<'_> {
             .flat_map(Map::values)
             .filter_map(|operation| text_of(operation, "operationId"))
             .collect();
-        for name in self.operation.get("x-setup").and_then(Value::as_array).into_iter().flatten() {
+        for name in listed {
             match name.as_str().filter(|name| names.contains(name)) {
                 Some(name) => setup.push(name.to_owned()),
                 None => self.problem(&format!("x-setup names {name}, which is no operation of the contract")),

@@ -27,7 +27,7 @@ pub(super) async fn remove(
     users: &[(String, String)],
 ) -> Result<(), DataError> {
     match &system.store {
-        None if system.platform_admin().is_none() && system.target.login().is_some() => {
+        None if system.founded_by_people() => {
             // Who founded them ended them. People who signed up by themselves stay: residue, as the ledger lists it.
         }
         Some(store) => {
@@ -154,7 +154,7 @@ fn administrator(system: &System) -> Result<Principal, DataError> {
 /// nothing that the ledger does not name, and nothing of a process that is still at work. What was left on an
 /// embedded target ended with its process, and is only marked.
 pub async fn sweep(system: &System, folder: &Path) -> Result<usize, DataError> {
-    if system.target.login().is_some() && system.platform_admin().is_none() && system.store.is_none() {
+    if system.founded_by_people() && system.store.is_none() {
         // Whoever founded it would have to sign in again, with a password that nobody kept.
         return Ok(0);
     }

@@ -28,7 +28,7 @@ impl Organisations<'_> {
         let data = self.0;
         let key = fresh_key();
         let name = format!("{name} {key}");
-        if self.founded_by_people() {
+        if self.0.system.founded_by_people() {
             return self.found(key, name).await;
         }
         let admin = data.platform_admin()?;
@@ -51,11 +51,6 @@ impl Organisations<'_> {
             data.system.leaks.learn(&key, SlotKind::Tenant.as_str(), record);
         }
         Ok(Tenant { key, org, name, record })
-    }
-
-    /// Whether people sign up and found organisations, which no administrator of the platform does for them.
-    fn founded_by_people(self) -> bool {
-        self.0.system.target.login().is_some() && self.0.system.platform_admin().is_none()
     }
 
     /// A new organisation of a person who signs up for it, and administers it from then on.
