@@ -8,7 +8,7 @@ use super::organisations::org_of;
 use super::{Data, DataError, Tenant, fresh_email, fresh_key};
 use crate::client::{Api, Call, CallError};
 use crate::contract::{Effect, Operation, Permission, Place, Slot, SlotKind};
-use crate::identity::Principal;
+use crate::identity::{Principal, login};
 use crate::leak::random_code;
 use crate::target::Capability;
 
@@ -158,7 +158,7 @@ impl Data {
                 if kind == SlotKind::Invitation { invitation.id } else { invitation.token }
             }
             SlotKind::Text => tenant.text("words"),
-            SlotKind::Password => format!("Wt-7{}", random_code(20)),
+            SlotKind::Password => login::fresh_password(),
             SlotKind::Email => fresh_email("someone"),
             SlotKind::Slug => format!("s-{}", random_code(8)),
             SlotKind::AuditExport => {

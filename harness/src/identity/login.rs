@@ -48,10 +48,14 @@ pub enum LoginError {
     },
 }
 
+/// A password that nobody has: long, of every class of characters that rules for passwords ask for.
+pub(crate) fn fresh_password() -> String {
+    format!("Wt-7{}", random_code(20))
+}
+
 /// A person the target did not know, signed in.
 pub async fn sign_up(api: &Api, login: &Login, label: &str, email: &str) -> Result<Principal, LoginError> {
-    // Long, of every class of characters that rules for passwords ask for.
-    let password = format!("Wt-7{}", random_code(20));
+    let password = fresh_password();
     let up = attempt(api, "sign_up", &login.sign_up, label, email, &password).await?;
     let user = text(api.target(), "user", &login.user, &up, &login.sign_up)?;
     let (operation, signed_in) = match &login.sign_in {

@@ -71,6 +71,13 @@ impl Credential {
         }
     }
 
+    /// Where the secret begins in a value of the header: behind the scheme, in a cookie behind its name. At the end may
+    /// well stand '=', which fills up base64.
+    pub fn secret_begins(&self, value: &str) -> usize {
+        let before = if self.name() == "cookie" { value.find('=') } else { value.rfind(' ') };
+        before.map_or(0, |at| at + 1)
+    }
+
     /// The header's value, if there is one; of several the first.
     pub fn header(&self) -> Result<Option<Secret>, KeyError> {
         Ok(self.headers()?.into_iter().next())
@@ -90,7 +97,8 @@ impl Credential {
     pub fn spoilt(&self) -> Result<Option<Credential>, KeyError> {
         let spoil = |value: Secret| {
             let text = value.reveal();
-            let kept = text.rfind(['.', ' ', '=']).map_or(0, |at| at + 1);
+            let begin = self.secret_begins(text);
+            let kept = text[begin..].rfind('.').map_or(begin, |at| begin + at + 1);
             let turned: String = text[kept..].chars().rev().collect();
             let value = Secret::new(format!("{}{turned}", &text[..kept]));
             match self {
@@ -184,6 +192,10 @@ mod tests {
         };
         assert_eq!(spoilt("Bearer head.payload.signature"), "Bearer head.payload.erutangis");
         assert_eq!(spoilt("Bearer opaque"), "Bearer euqapo");
+        assert_eq!(spoilt("Bearer opaque=="), "Bearer ==euqapo");
+        let cookie = Credential::Given { header: "cookie".to_owned(), value: Secret::new("sid=abc==") };
+        let cookie = cookie.spoilt().unwrap().unwrap();
+        assert_eq!((cookie.name(), cookie.header().unwrap().unwrap().reveal()), ("cookie", "sid===cba"));
         assert!(Credential::None.spoilt().unwrap().is_none());
     }
 }

@@ -19,7 +19,7 @@ struct Flaw {
     id: &'static str,
     what: &'static str,
     cwe: u32,
-    /// The broken value; none where nothing is sent.
+    /// The secret, broken; none where nothing is sent.
     make: fn(&str) -> Option<String>,
 }
 
@@ -29,24 +29,27 @@ const FLAWS: [Flaw; 3] = [
         id: "cut-credential",
         what: "the first half of a rightful credential",
         cwe: 287,
-        make: |value| {
-            let begin = value.rfind([' ', '=']).map_or(0, |at| at + 1);
-            let half = value.len() - (value.len() - begin) / 2;
-            value.get(..half).map(str::to_owned)
-        },
+        make: |secret| secret.get(..secret.len() - secret.len() / 2).map(str::to_owned),
     },
     Flaw {
         id: "altered-credential",
         what: "a rightful credential with another character in its middle",
         cwe: 287,
-        make: |value| {
-            let begin = value.rfind([' ', '=']).map_or(0, |at| at + 1);
-            let middle = begin + (value.len() - begin) / 2;
-            let other = if value.get(middle..=middle)? == "A" { "B" } else { "A" };
-            Some(format!("{}{other}{}", value.get(..middle)?, value.get(middle + 1..)?))
+        make: |secret| {
+            let middle = secret.len() / 2;
+            let other = if secret.get(middle..=middle)? == "A" { "B" } else { "A" };
+            Some(format!("{}{other}{}", secret.get(..middle)?, secret.get(middle + 1..)?))
         },
     },
 ];
+
+impl Flaw {
+    /// The header's value with its secret broken.
+    fn of(&self, credential: &Credential, value: &str) -> Option<String> {
+        let (before, secret) = value.split_at(credential.secret_begins(value));
+        Some(format!("{before}{}", (self.make)(secret)?))
+    }
+}
 
 /// The cases of an operation: one for each flaw.
 pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
@@ -79,7 +82,7 @@ pub(crate) async fn run(
         let name = rightful.credential.name().to_owned();
         let value = rightful.credential.header()?;
         let value = value.ok_or_else(|| Stop::error("the rightful caller has no credential"))?;
-        let credential = match (flaw.make)(value.reveal()) {
+        let credential = match flaw.of(&rightful.credential, value.reveal()) {
             Some(broken) => Credential::Given { header: name, value: Secret::new(broken) },
             None => Credential::None,
         };
@@ -111,12 +114,22 @@ pub(crate) async fn run(
 
 #[cfg(test)]
 mod tests {
+    use harness::identity::Credential;
+    use harness::target::Secret;
+
     use super::FLAWS;
 
     #[test]
     fn a_credential_is_left_out_cut_and_altered_whatever_stands_before_it() {
-        let made = |value: &str| FLAWS.map(|flaw| (flaw.make)(value));
-        assert_eq!(made("Bearer abcdef"), [None, Some("Bearer abc".into()), Some("Bearer abcAef".into())]);
-        assert_eq!(made("sid=AAAA"), [None, Some("sid=AA".into()), Some("sid=AABA".into())]);
+        let made = |header: &str, value: &str| {
+            let credential = Credential::Given { header: header.to_owned(), value: Secret::new(value) };
+            FLAWS.map(|flaw| flaw.of(&credential, value))
+        };
+        assert_eq!(
+            made("authorization", "Bearer abcdef"),
+            [None, Some("Bearer abc".into()), Some("Bearer abcAef".into())]
+        );
+        assert_eq!(made("cookie", "sid=AAAA"), [None, Some("sid=AA".into()), Some("sid=AABA".into())]);
+        assert_eq!(made("cookie", "sid=AAA="), [None, Some("sid=AA".into()), Some("sid=AAB=".into())]);
     }
 }
