@@ -10,11 +10,13 @@ mod removal;
 mod session;
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgQueryResult};
+use tokio::sync::RwLock;
 
 pub use self::session::Session;
 
@@ -44,6 +46,9 @@ const AT_ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
+    /// Looks are taken side by side, schemas dropped when nobody looks. Each locks many tables, in different orders: one
+    /// would wait for the other until its lock timeout.
+    turns: Arc<RwLock<()>>,
     /// How a person reaches it: without a password.
     shown: String,
     name: String,
@@ -104,6 +109,7 @@ impl Database {
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_LIMIT);
         Ok(Database {
             pool: pool.connect_lazy_with(options),
+            turns: Arc::default(),
             shown,
             name,
             owners: store.owners.clone(),
@@ -176,6 +182,7 @@ impl Database {
     /// One look at one moment, again while tables vanish under it.
     async fn look(&self, sought: Sought<'_>) -> Result<Seen, StoreError> {
         let looked = wait::until("the database to hold still", LOOK_LIMIT, || async {
+            let _turn = self.turns.read().await;
             match self.try_look(sought).await {
                 Err(error) if is_moving(&error) => Err(error.to_string()),
                 looked => Ok(looked),

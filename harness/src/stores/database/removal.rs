@@ -20,10 +20,7 @@ impl Database {
         }
         let sought = Sought::Of { ids, volatile: true };
         let Seen { schemas, rows, .. } = self.look(sought).await?;
-        for schema in &schemas {
-            let statement = format!("DROP SCHEMA IF EXISTS {} CASCADE", identifier(schema));
-            self.change(statement, None).await?.map_err(|error| self.failed("clean", error))?;
-        }
+        self.drop_schemas(&schemas).await?;
         let mut tables: Vec<Relation> = Vec::new();
         for found in rows {
             if !schemas.contains(&found.relation.schema) && !tables.contains(&found.relation) {
@@ -38,6 +35,18 @@ impl Database {
         let mut left: BTreeSet<String> = undropped.map(|schema| format!("schema {schema}")).collect();
         left.extend(now.rows.into_iter().map(|found| found.name));
         Ok(left.into_iter().collect())
+    }
+
+    async fn drop_schemas(&self, schemas: &[String]) -> Result<(), StoreError> {
+        if schemas.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.turns.write().await;
+        for schema in schemas {
+            let statement = format!("DROP SCHEMA IF EXISTS {} CASCADE", identifier(schema));
+            self.change(statement, None).await?.map_err(|error| self.failed("clean", error))?;
+        }
+        Ok(())
     }
 
     /// Deletes from every table what belongs. A table whose rows others refer to comes again when they are gone.
