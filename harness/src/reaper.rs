@@ -5,6 +5,7 @@
 //! <temporary folder>/watertight-<run>-<code>/    the run's quarters, in memory where there is room
 //!   users/<pid>      the processes that use them, in each the one that started it, if that is another of them
 //!   pg-<code>/       a PostgreSQL cluster, see `stores::postgres`
+//!   initdb-<code>/   what every cluster's data are a copy of
 //!   engine           where the container engine is, once there may be containers with the quarters' name as a label
 //!   asked-<code>     there while the engine is asked for a container
 //! <run>/quarters/watertight-<run>-<code>.json    where they are, written before they are made: for `sweep`

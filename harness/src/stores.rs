@@ -11,6 +11,7 @@ mod fault;
 mod made;
 mod mail;
 pub mod postgres;
+mod shared;
 mod store;
 mod tables;
 

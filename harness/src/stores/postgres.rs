@@ -5,10 +5,12 @@
 //! <the run's quarters>/pg-XXXXXXXX/    see `reaper`, which ends it
 //!   data/        the cluster, the postgres user's where we are root, whom the server refuses
 //!   log          what the server says
+//! <the run's quarters>/initdb-XXXXXXXX/    what the clusters' data are copies of
 //! ```
 
 mod binaries;
 mod cluster;
+mod initdb;
 mod lent;
 
 use std::path::PathBuf;
@@ -27,7 +29,8 @@ use binaries::Binaries;
 use super::choice::{Choice, NoChoice, POSTGRES};
 use super::container::{Container, ContainerError, Engine, Order};
 use super::made::{self, Made};
-use crate::host::{self, NoRuntime};
+use super::shared;
+use crate::host::NoRuntime;
 use crate::leak::random_code;
 use crate::reaper::{Quarters, ReaperError};
 use crate::run::{Run, RunError, SharedError};
@@ -107,6 +110,9 @@ pub enum PostgresError {
     /// No threads.
     #[error(transparent)]
     Runtime(#[from] NoRuntime),
+    /// It broke off.
+    #[error("the set-up of PostgreSQL broke off: {0}")]
+    Broken(#[from] tokio::task::JoinError),
 }
 
 impl From<SharedError<PostgresError>> for PostgresError {
@@ -115,12 +121,6 @@ impl From<SharedError<PostgresError>> for PostgresError {
             SharedError::Run(error) => error.into(),
             SharedError::Make(error) => error,
         }
-    }
-}
-
-impl PostgresError {
-    fn broken(error: &impl ToString) -> PostgresError {
-        PostgresError::Tool { what: "the set-up".to_owned(), said: error.to_string() }
     }
 }
 
@@ -293,10 +293,10 @@ impl Means {
         Ok(Means::Programs(Binaries::at_hand().await?))
     }
 
-    async fn start(self, run: &Run, quarters: &Quarters, why: &str) -> Result<Shared, PostgresError> {
+    async fn start(self, run: &'static Run, quarters: &Quarters, why: &str) -> Result<Shared, PostgresError> {
         match self {
             Means::Programs(binaries) => {
-                let cluster = Cluster::start(quarters, binaries, cluster::Kind::Throwaway).await?;
+                let cluster = Cluster::start(run, quarters, binaries, cluster::Kind::Throwaway).await?;
                 let why =
                     format!("PostgreSQL: local, {}, one cluster for the run ({why})", cluster.version());
                 Ok(Shared {
@@ -340,17 +340,10 @@ fn order(password: &str) -> Order<'static> {
 
 /// The run's server: found where one is at work, otherwise made.
 async fn of_run(run: &'static Run, choice: Choice, why: String) -> Result<Shared, PostgresError> {
-    let runtime = host::handle()?;
     let make = async move {
         let means = Means::of(&choice).await?;
         means.start(run, &Quarters::of(run)?, &why).await
     };
-    // The lock is the file system's, so whoever waits for it holds up a thread.
-    let made = runtime.spawn_blocking(move || {
-        let lives = |shared: &Shared| Quarters::of(run).is_ok_and(|quarters| shared.lives(&quarters));
-        let shared: Result<Shared, SharedError<PostgresError>> =
-            run.shared_while("postgres", lives, || runtime.block_on(make));
-        Ok(shared?)
-    });
-    made.await.unwrap_or_else(|error| Err(PostgresError::broken(&error)))
+    let lives = |shared: &Shared| Quarters::of(run).is_ok_and(|quarters| shared.lives(&quarters));
+    shared::of_run(run, "postgres", lives, make).await
 }

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::operation::delete_table::DeleteTableError;
 use super::choice::{Choice, DYNAMODB, NoChoice};
 use super::container::{Container, ContainerError, Engine, Order};
 use super::made::{self, Entry, Made};
-use super::{EmbeddedDynamoDb, StartError};
+use super::{EmbeddedDynamoDb, StartError, shared};
 use crate::host::{self, NoRuntime};
 use crate::leak::random_code;
 use crate::reaper::{Quarters, ReaperError};
@@ -74,7 +74,7 @@ pub enum DynamoDbError {
     Runtime(#[from] NoRuntime),
     /// The set-up broke off.
     #[error("the set-up of DynamoDB broke off: {0}")]
-    Broken(String),
+    Broken(#[from] tokio::task::JoinError),
 }
 
 impl From<SharedError<DynamoDbError>> for DynamoDbError {
@@ -187,7 +187,6 @@ fn url(container: &Container) -> String {
 
 /// The run's container: found where one is at work, otherwise made.
 async fn of_run(run: &'static Run) -> Result<Container, DynamoDbError> {
-    let runtime = host::handle()?;
     let make = async {
         let engine = Engine::at_hand(&DYNAMODB).await?;
         let quarters = Quarters::of(run)?;
@@ -195,15 +194,8 @@ async fn of_run(run: &'static Run) -> Result<Container, DynamoDbError> {
         let ready = |container| async move { answers(&url(&container)).await };
         Ok(Container::start(run, &quarters, &engine, order, ready).await?)
     };
-    // The lock is the file system's, so whoever waits for it holds up a thread.
-    let made = runtime.spawn_blocking(move || {
-        let lives =
-            |container: &Container| Quarters::of(run).is_ok_and(|quarters| container.lives(&quarters));
-        let shared: Result<Container, SharedError<DynamoDbError>> =
-            run.shared_while("dynamodb", lives, || runtime.block_on(make));
-        Ok(shared?)
-    });
-    made.await.unwrap_or_else(|error| Err(DynamoDbError::Broken(error.to_string())))
+    let lives = |container: &Container| Quarters::of(run).is_ok_and(|quarters| container.lives(&quarters));
+    shared::of_run(run, "dynamodb", lives, make).await
 }
 
 fn client(url: &str) -> Client {

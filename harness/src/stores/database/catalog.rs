@@ -6,22 +6,22 @@ use std::fmt;
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
 
-/// Every table that is not PostgreSQL's own: its columns that may hold owners, and those of its primary key.
-const RELATIONS: &str = "
+/// Every schema that is not PostgreSQL's own, and its tables: the columns of each that may hold owners, and those of its
+/// primary key. A schema without tables has one line, in which there is none.
+const TABLES: &str = "
     SELECT n.nspname::text, c.relname::text,
         ARRAY(SELECT a.attname::text FROM pg_attribute a
             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY($1)),
         ARRAY(SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid
             WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY(i.indkey)
             ORDER BY array_position(i.indkey::int2[], a.attnum))
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
-        AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+    FROM pg_namespace n
+    LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
     ORDER BY 1, 2";
 
-const SCHEMAS: &str = "
-    SELECT nspname::text FROM pg_namespace
-    WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%' ORDER BY 1";
+/// A line of it: schema, table, owners, key.
+type Line = (String, Option<String>, Vec<String>, Vec<String>);
 
 /// The tables and schemas of a database at one moment.
 pub(super) struct Catalog {
@@ -44,12 +44,12 @@ impl Catalog {
         connection: &mut PgConnection,
         owners: &[String],
     ) -> Result<Catalog, sqlx::Error> {
-        let schemas = sqlx::query_scalar(SCHEMAS).fetch_all(&mut *connection).await?;
-        let relations: Vec<(String, String, Vec<String>, Vec<String>)> =
-            sqlx::query_as(RELATIONS).bind(owners).fetch_all(&mut *connection).await?;
-        let relations = relations
+        let lines: Vec<Line> = sqlx::query_as(TABLES).bind(owners).fetch_all(connection).await?;
+        let mut schemas: Vec<String> = lines.iter().map(|(schema, ..)| schema.clone()).collect();
+        schemas.dedup();
+        let relations = lines
             .into_iter()
-            .map(|(schema, table, owners, key)| Relation { schema, table, owners, key })
+            .filter_map(|(schema, table, owners, key)| Some(Relation { schema, table: table?, owners, key }))
             .collect();
         Ok(Catalog { schemas, relations })
     }

@@ -37,16 +37,15 @@ impl Database {
         Ok(left.into_iter().collect())
     }
 
+    /// All at once: with every schema that goes, PostgreSQL forgets the plans of every connection.
     async fn drop_schemas(&self, schemas: &[String]) -> Result<(), StoreError> {
         if schemas.is_empty() {
             return Ok(());
         }
+        let names = schemas.iter().map(|schema| identifier(schema)).collect::<Vec<_>>().join(", ");
         let _turn = self.turns.write().await;
-        for schema in schemas {
-            let statement = format!("DROP SCHEMA IF EXISTS {} CASCADE", identifier(schema));
-            self.change(statement, None).await?.map_err(|error| self.failed("clean", error))?;
-        }
-        Ok(())
+        let dropped = self.change(format!("DROP SCHEMA IF EXISTS {names} CASCADE"), None).await?;
+        dropped.map_err(|error| self.failed("clean", error))
     }
 
     /// Deletes from every table what belongs. A table whose rows others refer to comes again when they are gone.

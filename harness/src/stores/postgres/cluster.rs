@@ -1,9 +1,8 @@
 //! A throwaway cluster: made, started, killed, started again, ended.
 
 use std::fs::{self, File, Permissions};
-use std::io::Write as _;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,8 +10,9 @@ use std::time::Duration;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, Signal, System};
 
-use super::binaries::{self, Binaries, is_root};
-use super::{ADMIN, Place, PostgresError};
+use super::binaries::{Binaries, is_root};
+use super::initdb::DataFolder;
+use super::{Place, PostgresError};
 use crate::host;
 use crate::leak::random_code;
 use crate::reaper::Quarters;
@@ -20,6 +20,8 @@ use crate::run::Run;
 use crate::wait;
 
 const HOST: &str = "127.0.0.1";
+/// The data in a cluster's folder.
+pub(super) const DATA: &str = "data";
 /// The user the server runs as where we are root, whom it refuses.
 const SERVER_USER: &str = "postgres";
 /// How long a server may take to come up, also after a crash.
@@ -73,30 +75,36 @@ impl Cluster {
         let binaries = Binaries::at_hand().await?;
         // Where the run's quarters are being made there is a lock, and whoever waits for it holds up a thread.
         let quarters = host::handle()?.spawn_blocking(|| Quarters::of(run)).await;
-        let quarters = quarters.map_err(|error| PostgresError::broken(&error))??;
-        Cluster::start(&quarters, binaries, Kind::Durable).await
+        let quarters = quarters??;
+        Cluster::start(run, &quarters, binaries, Kind::Durable).await
     }
 
     /// A cluster in a run's quarters, whose reaper removes it if nobody else does.
     pub(super) async fn start(
+        run: &'static Run,
         quarters: &Quarters,
         binaries: Binaries,
         kind: Kind,
     ) -> Result<Cluster, PostgresError> {
+        let initial = DataFolder::of_run(run, quarters, binaries.clone()).await?;
         let folder = quarters.folder().join(format!("pg-{}", random_code(8)));
         fs::create_dir(&folder).map_err(failed("create", &folder))?;
         // Of one that does not start nothing is left but this.
-        let made = Cluster::start_in(&folder, binaries, kind).await;
+        let made = Cluster::start_in(&folder, &initial, binaries, kind).await;
         made.inspect_err(|_| {
             fs::remove_dir_all(&folder).ok();
         })
     }
 
-    async fn start_in(folder: &Path, binaries: Binaries, kind: Kind) -> Result<Cluster, PostgresError> {
+    async fn start_in(
+        folder: &Path,
+        initial: &DataFolder,
+        binaries: Binaries,
+        kind: Kind,
+    ) -> Result<Cluster, PostgresError> {
         fs::set_permissions(folder, Permissions::from_mode(0o711)).map_err(failed("open", folder))?;
-        let server_user = if is_root() { Some(server_user()?) } else { None };
-        let password = random_code(24);
-        init(&binaries, folder, server_user, &password).await?;
+        let server_user = ServerUser::of_this_process()?;
+        initial.copy_to(&folder.join(DATA)).await?;
         let version = version(&binaries).await?;
         let mut tried = 0;
         loop {
@@ -105,6 +113,7 @@ impl Cluster {
             configure(folder, port, kind)?;
             match come_up(&binaries, folder, server_user).await? {
                 Ok(postmaster) => {
+                    let password = initial.password.clone();
                     let place = Place { host: HOST.to_owned(), port, password };
                     let folder = folder.to_owned();
                     return Ok(Cluster { folder, place, version, binaries, postmaster, left: false });
@@ -138,7 +147,7 @@ impl Cluster {
 
     /// Starts the server again after [`kill`](Self::kill), on the same port.
     pub async fn restart(&mut self) -> Result<(), PostgresError> {
-        let server_user = if is_root() { Some(server_user()?) } else { None };
+        let server_user = ServerUser::of_this_process()?;
         let (binaries, folder) = (&self.binaries, &self.folder);
         // The processes of the one that was killed take a moment to see it, and the server waits for no one.
         let up = wait::until("the server to come back", START_LIMIT, || async {
@@ -174,7 +183,7 @@ impl Drop for Cluster {
 
 /// Whether the cluster in a folder still runs, as far as it says so itself.
 pub(super) fn runs_in(folder: &Path) -> bool {
-    folder.join("data/postmaster.pid").exists()
+    folder.join(DATA).join("postmaster.pid").exists()
 }
 
 /// Sends a signal, if there is such a process.
@@ -187,7 +196,7 @@ fn signal(pid: u32, signal: Signal) {
     }
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> PostgresError {
+pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> PostgresError {
     let path = path.to_owned();
     move |source| PostgresError::Folder { action, path, source }
 }
@@ -197,68 +206,53 @@ fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((HOST, 0))?.local_addr()?.port())
 }
 
-/// The ids of the user the server runs as in the place of root.
-fn server_user() -> Result<(u32, u32), PostgresError> {
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let ids = fields
-        .filter(|fields| fields.first() == Some(&SERVER_USER))
-        .find_map(|fields| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)));
-    ids.ok_or_else(|| {
-        PostgresError::Absent(format!(
-            "the server refuses root, and there is no user '{SERVER_USER}' to run it as (useradd {SERVER_USER})"
-        ))
-    })
+/// Whom the server runs as.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ServerUser {
+    /// Whoever we are.
+    Oneself,
+    /// A user and group in the place of root, whom the server refuses.
+    InPlaceOfRoot(u32, u32),
 }
 
-fn as_user(command: &mut Command, user: Option<(u32, u32)>) -> &mut Command {
-    match user {
-        Some((uid, gid)) => command.uid(uid).gid(gid),
-        None => command,
+impl ServerUser {
+    pub(super) fn of_this_process() -> Result<ServerUser, PostgresError> {
+        if !is_root() {
+            return Ok(ServerUser::Oneself);
+        }
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let ids = fields
+            .filter(|fields| fields.first() == Some(&SERVER_USER))
+            .find_map(|fields| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)));
+        let (uid, gid) = ids.ok_or_else(|| {
+            PostgresError::Absent(format!(
+                "the server refuses root, and there is no user '{SERVER_USER}' to run it as (useradd {SERVER_USER})"
+            ))
+        })?;
+        Ok(ServerUser::InPlaceOfRoot(uid, gid))
     }
-}
 
-/// Makes the data folder.
-async fn init(
-    binaries: &Binaries,
-    folder: &Path,
-    user: Option<(u32, u32)>,
-    password: &str,
-) -> Result<(), PostgresError> {
-    let (data, secret) = (folder.join("data"), folder.join("password"));
-    fs::create_dir(&data).map_err(failed("create", &data))?;
-    fs::set_permissions(&data, Permissions::from_mode(0o700)).map_err(failed("close", &data))?;
-    let mut file = File::create(&secret).map_err(failed("create", &secret))?;
-    file.set_permissions(Permissions::from_mode(0o600)).map_err(failed("close", &secret))?;
-    writeln!(file, "{password}").map_err(failed("write", &secret))?;
-    if let Some((uid, gid)) = user {
-        for path in [&data, &secret] {
-            chown(path, Some(uid), Some(gid)).map_err(failed("give away", path))?;
+    /// The user and group, where it is not us.
+    pub(super) fn ids(self) -> Option<(u32, u32)> {
+        match self {
+            ServerUser::Oneself => None,
+            ServerUser::InPlaceOfRoot(uid, gid) => Some((uid, gid)),
         }
     }
-    // In plain text, which goes no further than loopback: to prove that one knows the password without saying it takes
-    // longer than most queries do, and every embedded target opens a dozen connections.
-    let mut initdb = Command::new(binaries.program("initdb"));
-    initdb.current_dir(folder).arg("-D").arg(&data).arg("--pwfile").arg(&secret);
-    initdb.args([
-        "-U",
-        ADMIN,
-        "-A",
-        "password",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "--no-sync",
-        "--no-instructions",
-    ]);
-    as_user(&mut initdb, user);
-    binaries::run(&mut initdb.into(), "initdb").await?;
-    fs::remove_file(&secret).map_err(failed("remove", &secret))
+
+    /// Has them run a command.
+    pub(super) fn runs(self, command: &mut Command) -> &mut Command {
+        match self {
+            ServerUser::Oneself => command,
+            ServerUser::InPlaceOfRoot(uid, gid) => command.uid(uid).gid(gid),
+        }
+    }
 }
 
 /// Writes the settings: those of the last attempt are gone.
 fn configure(folder: &Path, port: u16, kind: Kind) -> Result<(), PostgresError> {
-    let path = folder.join("data/postgresql.conf");
+    let path = folder.join(DATA).join("postgresql.conf");
     let mut text = format!("listen_addresses = '{HOST}'\nport = {port}\nunix_socket_directories = ''\n");
     for (name, value) in SETTINGS.iter().chain(if kind == Kind::Throwaway { &HASTY[..] } else { &[] }) {
         text += &format!("{name} = '{value}'\n");
@@ -282,20 +276,20 @@ async fn version(binaries: &Binaries) -> Result<String, PostgresError> {
 async fn come_up(
     binaries: &Binaries,
     folder: &Path,
-    user: Option<(u32, u32)>,
+    user: ServerUser,
 ) -> Result<Result<Child, String>, PostgresError> {
     let log = folder.join("log");
     let file = File::create(&log).map_err(failed("create", &log))?;
     let errors = file.try_clone().map_err(failed("open", &log))?;
     let mut command = Command::new(binaries.program("postgres"));
-    command.current_dir(folder).arg("-D").arg(folder.join("data"));
+    command.current_dir(folder).arg("-D").arg(folder.join(DATA));
     command.stdin(Stdio::null()).stdout(file).stderr(errors);
     // In a group of its own: Ctrl-C is for us.
-    let mut postmaster = as_user(&mut command, user).process_group(0).spawn().map_err(|error| {
+    let mut postmaster = user.runs(&mut command).process_group(0).spawn().map_err(|error| {
         PostgresError::Tool { what: "starting postgres".to_owned(), said: error.to_string() }
     })?;
     let pid = postmaster.id().to_string();
-    let status = folder.join("data/postmaster.pid");
+    let status = folder.join(DATA).join("postmaster.pid");
     let up = wait::until("the server to take connections", START_LIMIT, || {
         let ended = postmaster.try_wait();
         let text = fs::read_to_string(&status).unwrap_or_default();
