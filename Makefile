@@ -19,7 +19,7 @@ WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 target = $(if $(TARGET),--target '$(TARGET)')
 accepted = $(if $(ACCEPTED),--accepted '$(ACCEPTED)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
-duration = $(if $(DURATION),--duration '$(DURATION)')
+duration = $(if $(DURATION),--duration '$(DURATION)')$(if $(RATE), --rate '$(RATE)')
 baseline = $(if $(BASELINE),--baseline '$(BASELINE)')$(if $(SAVE_BASELINE), --save-baseline '$(SAVE_BASELINE)')
 full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(GENERAL),--general)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
@@ -41,7 +41,7 @@ demo: build ## all suites (of security a slice) against the embedded targets, an
 security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET= ACCEPTED=]
 	@$(WATERTIGHT) security $(if $(FULL),--full) $(target) $(accepted)
 
-load: build ## a load run, judged by thresholds; PROFILE=all for every profile  [PROFILE= DURATION= BASELINE= SAVE_BASELINE= TARGET=]
+load: build ## a load run, judged by thresholds; PROFILE=all for every profile  [PROFILE= DURATION= RATE= BASELINE= SAVE_BASELINE= TARGET=]
 	@$(WATERTIGHT) load --apart $(profile) $(duration) $(baseline) $(target)
 
 mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 GENERAL=1 ONLY= TARGET=]

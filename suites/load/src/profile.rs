@@ -93,6 +93,9 @@ pub struct Profile {
     /// The seconds it has in the file, where it was told to last another time.
     #[serde(skip)]
     pub lasts_instead_of: Option<u64>,
+    /// The rate of its arrivals in the file, where it was told to offer another.
+    #[serde(skip)]
+    pub offers_instead_of: Option<f64>,
     /// What it is held against besides.
     #[serde(skip)]
     pub baseline: Option<Baseline>,
@@ -227,6 +230,30 @@ impl Profile {
         }
     }
 
+    /// The profile, with so many requests a second offered; one that begins with another rate changes in proportion.
+    /// Users who wait for answers are offered no rate: for a profile of theirs it is an error.
+    pub fn offering(self, rate: f64) -> Result<Profile, ProfileError> {
+        let Some(own) = self.arrivals else {
+            let expected = "arrivals, as the profiles with a rate have them";
+            let found = format!("{} users, who wait for answers", self.users);
+            return Err(ProfileError::Invalid { profile: self.name, expected, found });
+        };
+        let arrivals = Arrivals { rate, from: own.from.map(|from| from * rate / own.rate) };
+        let profile = Profile {
+            arrivals: Some(arrivals),
+            offers_instead_of: (arrivals != own).then_some(own.rate),
+            ..self
+        };
+        profile.check()?;
+        Ok(profile)
+    }
+
+    /// What a reader must know of its rate, where it is not its own.
+    pub(crate) fn other_rate(&self) -> Option<String> {
+        let own = self.offers_instead_of?;
+        self.arrivals.map(|arrivals| format!("it offers {} requests/s instead of {own}", arrivals.rate))
+    }
+
     /// What of it is run here. Every shard has tenants of its own, starts its users in the same time, and takes its
     /// turn of the arrivals.
     #[expect(clippy::cast_precision_loss, reason = "users are counted in hundreds")]
@@ -291,6 +318,7 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::Profile;
+    use crate::arrivals::Arrivals;
     use crate::workload::Workload;
 
     #[test]
@@ -309,6 +337,21 @@ mod tests {
     fn an_unknown_profile_is_answered_with_the_known_ones() {
         let error = Profile::named("nope").unwrap_err().to_string();
         assert!(error.contains("'nope'") && error.contains("demo, baseline, normal"), "{error}");
+    }
+
+    #[test]
+    fn another_rate_is_offered_where_there_is_one() {
+        let offering = |name: &str, rate| Profile::named(name).unwrap().offering(rate);
+        let slower = offering("tenant_requests", 250.0).unwrap();
+        assert_eq!(slower.arrivals.map(|arrivals| (arrivals.rate, arrivals.from)), Some((250.0, None)));
+        assert_eq!(slower.other_rate().unwrap(), "it offers 250 requests/s instead of 1000");
+        assert_eq!(offering("tenant_requests", 1000.0).unwrap().other_rate(), None);
+        let rising = Profile::named("tenant_requests").unwrap();
+        let rising = Profile { arrivals: Some(Arrivals { rate: 100.0, from: Some(40.0) }), ..rising };
+        assert_eq!(rising.offering(50.0).unwrap().arrivals.and_then(|arrivals| arrivals.from), Some(20.0));
+        let users = offering("peak", 250.0).unwrap_err().to_string();
+        assert!(users.contains("'peak'") && users.contains("100 users, who wait for answers"), "{users}");
+        assert!(offering("tenant_requests", 0.0).is_err());
     }
 
     #[test]

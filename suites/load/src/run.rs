@@ -164,7 +164,9 @@ impl Plan {
                     profile.thresholds.iter().chain(&program.thresholds).cloned().collect();
                 let asked: Vec<&Rule> = rules.iter().collect();
                 // As a whole first: a shard waits no less than the others.
-                let (profile, notes) = profile.clone().with_samples_for(&asked, &workloads, &system.contract);
+                let (profile, mut notes) =
+                    profile.clone().with_samples_for(&asked, &workloads, &system.contract);
+                notes.extend(profile.other_rate());
                 let profile = profile.part();
                 let aggression = profile.aggressor.as_ref();
                 let aggression =

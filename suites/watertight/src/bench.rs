@@ -3,6 +3,7 @@
 mod containers;
 pub mod endpoint;
 mod generator;
+mod knee;
 mod platform;
 mod suite;
 
@@ -65,6 +66,10 @@ pub async fn bench() -> Result<Exit, CommandError> {
     let platform = platform::baseline(run).await?;
     // Alone, as everything before and after it.
     let generators = generator::measured(run.folder()).await?;
+    let knee = match &platform {
+        Some(_) => Some(knee::measured(run.folder()).await?),
+        None => None,
+    };
     let mut integration = Vec::new();
     if let Some(tests) = Tests::build(run.folder()).await? {
         for (name, _) in &starts {
@@ -111,6 +116,9 @@ pub async fn bench() -> Result<Exit, CommandError> {
     match generators {
         Ok(rates) => println!("{}", rates.table(percentile(&scans, 50))),
         Err(lack) => println!("the load generator is not measured: {lack}"),
+    }
+    if let Some(knee) = knee {
+        println!("{knee}");
     }
     if let Some(report) = platform {
         println!("the baseline with its analysis: {}", report.display());

@@ -54,6 +54,9 @@ pub enum Command {
         /// Measures for so long, in the place of the profile's time: `30s`, `10m`, `1h`.
         #[arg(long, value_name = "TIME", value_parser = time)]
         duration: Option<Duration>,
+        /// Offers so many requests a second, in the place of the rate of a profile that has one.
+        #[arg(long, value_name = "NUMBER")]
+        rate: Option<f64>,
         /// Holds the run against what a file keeps of an earlier one: no slower, no fewer, no more failures.
         #[arg(long, value_name = "FILE")]
         baseline: Option<PathBuf>,

@@ -24,6 +24,7 @@ const AT_ONCE: f64 = 5.0;
 pub struct Asked {
     pub profile: String,
     pub duration: Option<Duration>,
+    pub rate: Option<f64>,
     pub baseline: Option<PathBuf>,
     pub save_baseline: Option<PathBuf>,
     pub to_the_end: bool,
@@ -46,9 +47,14 @@ impl Asked {
                 Some(duration) => profile.lasting(duration),
                 None => profile,
             };
-            Profile { baseline: baseline.clone(), to_the_end, shard, start_at, ..profile }
+            let profile = match self.rate {
+                Some(rate) => profile.offering(rate).map_err(LoadError::from)?,
+                None => profile,
+            };
+            Ok(Profile { baseline: baseline.clone(), to_the_end, shard, start_at, ..profile })
         };
-        let profiles: Vec<Profile> = Profile::asked(&self.profile)?.into_iter().map(profile).collect();
+        let profiles = Profile::asked(&self.profile)?.into_iter().map(profile);
+        let profiles = profiles.collect::<Result<Vec<Profile>, CommandError>>()?;
         if profiles.len() > 1 && (shard.is_some() || start_at.is_some()) {
             return Err(CommandError::Nothing(format!(
                 "expected one profile with --shard and --start-at, got '{}', which is {} of them one after the other: run the shards of each by itself",

@@ -59,10 +59,21 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
         Command::Security { full, only, accepted } => {
             security::security(target, full, only.as_deref(), accepted.as_deref()).await
         }
-        Command::Load { profile, duration, baseline, save_baseline, to_the_end, apart, shard, start_at } => {
+        Command::Load {
+            profile,
+            duration,
+            rate,
+            baseline,
+            save_baseline,
+            to_the_end,
+            apart,
+            shard,
+            start_at,
+        } => {
             let asked = load::Asked {
                 profile,
                 duration,
+                rate,
                 baseline,
                 save_baseline,
                 to_the_end,

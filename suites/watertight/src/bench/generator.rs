@@ -130,7 +130,7 @@ fn or_absent(why: String, how: &str) -> String {
     if why.contains("failed to execute") { how.to_owned() } else { why }
 }
 
-fn this() -> Result<std::path::PathBuf, CommandError> {
+pub(super) fn this() -> Result<std::path::PathBuf, CommandError> {
     let failed = |source| CommandError::Process { what: "watertight".to_owned(), source };
     std::env::current_exe().map_err(failed)
 }
