@@ -30,8 +30,13 @@ fn folder_of(run: &Run) -> PathBuf {
 
 /// The clusters in them.
 fn clusters_in(quarters: &Path) -> Vec<PathBuf> {
+    folders_in(quarters, "pg-")
+}
+
+fn folders_in(quarters: &Path, kind: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(quarters).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.join("data").is_dir()).collect()
+    let named = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(kind);
+    entries.filter(named).collect()
 }
 
 /// The servers that run for them: clusters of this machine, and containers.
@@ -199,6 +204,11 @@ fn a_cluster_of_ones_own_keeps_what_was_committed_when_it_is_killed() {
         let rows = database.rows("SELECT id FROM kept", &[]).await.unwrap();
         assert_eq!(rows, [serde_json::json!({ "id": "committed" })]);
         assert_eq!(clusters_in(&folder).len(), 1);
+        let another = Cluster::own(run).await?;
+        assert_eq!(folders_in(&folder, "pg-").len(), 2);
+        assert_eq!(folders_in(&folder, "initdb-").len(), 1, "initdb ran once for both");
+        assert!(Server::of_cluster(&another, run).lend().await?.name() != lent.name());
+        drop(another);
         drop(cluster);
         assert!(clusters_in(&folder).is_empty(), "it ends with its test");
         assert_eq!(sweep(run.folder())?, [""; 0], "the run is in use");

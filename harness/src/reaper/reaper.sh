@@ -65,7 +65,7 @@ end_servers() {
 # The segment by which a server knows that another has its data: 56 bytes, which stay where the server was killed. Its
 # key and its number stand in the seventh line of what the server says of itself.
 free_segments() {
-    for said in "$quarters"/pg-*/data/postmaster.pid; do
+    for said in "$quarters"/*/data/postmaster.pid; do
         [ -r "$said" ] || continue
         read -r key id <<SEGMENT
 $(sed -n 7p "$said")

@@ -46,8 +46,9 @@ const AT_ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
-    /// Looks are taken side by side, schemas dropped when nobody looks. Each locks many tables, in different orders: one
-    /// would wait for the other until its lock timeout.
+    /// Looks are taken side by side, and no schema is dropped while somebody looks: each locks many tables, in an order of
+    /// its own, and one would wait for the other until its lock timeout. It holds for whoever uses this connection and its
+    /// clones, as all tests of a process do; what others lock is waited for as before.
     turns: Arc<RwLock<()>>,
     /// How a person reaches it: without a password.
     shown: String,

@@ -17,7 +17,7 @@ pub use audit::{Event, Log};
 pub use business::{Business, EVERYTHING, Entry, organisation_header, refused, users_of};
 pub use company::{Company, accept, text, with_claim, with_email};
 pub use gateway::{CallerContext, Ruling, ruling};
-pub use listener::{counted, internal, over_loopback};
+pub use listener::{counted, internal};
 pub use seen::seen;
 pub use stage::{Stage, Stands, stage};
 pub use trial::{ABSENT, Trial, annotates_each_route, has_a_case_for_each};

@@ -1,5 +1,6 @@
 //! The second listener of a service: metrics, and health in detail.
 
+use harness::client::http_client;
 use harness::metrics::Counted;
 use harness::world::{Stop, World};
 use reqwest::Url;
@@ -10,17 +11,12 @@ pub async fn internal(world: &World, path: &str) -> Result<(u16, String), Stop> 
     let base = base.ok_or_else(|| Stop::skip("the target tells no second listener"))?;
     let url = base.join(path).map_err(|error| Stop::error(error.to_string()))?;
     world.must(url.host_str() == Some("127.0.0.1"), format!("on loopback, found {url}"))?;
+    let client = http_client(&world.system.target)?;
     let ask = async |url: Url| {
-        let answer = over_loopback()?.get(url).send().await?;
+        let answer = client.get(url).send().await?;
         Ok::<_, reqwest::Error>((answer.status().as_u16(), answer.text().await?))
     };
     ask(url).await.map_err(|error| Stop::error(error.to_string()))
-}
-
-/// A client for plain HTTP on this machine: it spares the reading of the system's certificates, which takes longer than
-/// the question.
-pub fn over_loopback() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder().no_proxy().tls_certs_only([]).build()
 }
 
 /// What the service has counted until now.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use fixtures::{Absent, EMBEDDED, Selected};
+use fixtures::{Absent, EMBEDDED, Lodging, Selected};
 use harness::client::{Answer, Call};
 use harness::host;
 use harness::leftovers::Before;
@@ -13,6 +13,11 @@ use harness::suite::{Outcome, Suite};
 use harness::system::System;
 use harness::verdict::Verdict;
 use harness::world::{Stop, World};
+
+/// How many connections to its database the embedded platform has while stories are told, fewer than in a deployment.
+/// Stories make and drop tenants all the time, and with every schema that comes or goes PostgreSQL forgets the plans of
+/// every connection.
+const CONNECTIONS: u32 = 4;
 
 /// The system that a story is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +72,9 @@ static PLATFORM: LazyLock<Made> = LazyLock::new(|| made(About::Platform));
 
 fn made(about: About) -> Made {
     let runtime = host::handle().map_err(|error| error.to_string())?;
-    let asked = runtime.block_on(fixtures::asked(about.name())).map_err(|error| error.to_string())?;
+    let lodging = Lodging { connections: Some(CONNECTIONS), ..Lodging::default() };
+    let asked =
+        runtime.block_on(fixtures::asked(about.name(), &lodging)).map_err(|error| error.to_string())?;
     let selected = match asked {
         Ok(selected) => selected,
         Err(absent) => {

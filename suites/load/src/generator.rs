@@ -10,6 +10,9 @@ use crate::measured::Measured;
 /// Later than this, requests are not sent when they are due: the clock that wakes the sender has steps of a millisecond.
 const LATE: Duration = Duration::from_millis(20);
 
+/// How a report begins to say that the generator was at its end, and not the target.
+pub const BOTTLENECK: &str = "the generator was the bottleneck";
+
 /// Looks at this process.
 #[derive(Debug)]
 pub(crate) struct Generator {
@@ -78,7 +81,7 @@ pub(crate) fn notes(arrivals: &Arrivals, within: bool) -> Vec<String> {
         let shared =
             if within { "; the target runs in the same process, and took its part of them" } else { "" };
         notes.push(format!(
-            "the generator was the bottleneck: one request in a hundred was sent {:.0} ms late or more{cores}{shared}",
+            "{BOTTLENECK}: one request in a hundred was sent {:.0} ms late or more{cores}{shared}",
             arrivals.late_p99_ms
         ));
     }

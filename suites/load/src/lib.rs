@@ -37,6 +37,7 @@ pub use arrivals::Arrivals;
 pub use baseline::{Baseline, BaselineError};
 pub use error::LoadError;
 pub use fairness::Aggressor;
+pub use generator::BOTTLENECK;
 pub use profile::{Profile, ProfileError, Program, ScenarioShare};
 pub use run::{Phase, Progress, run, verdict};
 pub use shard::{NotAShard, Shard, ShardError, merged};

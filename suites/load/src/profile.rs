@@ -36,6 +36,18 @@ pub enum ProfileError {
     /// A broken file.
     #[error("suites/load/profiles.toml is not understood: {0}")]
     Malformed(#[from] toml::de::Error),
+    /// A rate for users who wait for answers.
+    #[error(
+        "--rate offers requests at a rate, and '{profile}' has {users} users, who wait for answers; profiles with a rate: {with}"
+    )]
+    NoRate {
+        /// The profile.
+        profile: String,
+        /// How many it has.
+        users: usize,
+        /// Those that have one.
+        with: String,
+    },
     /// A value no run can have.
     #[error("the load profile '{profile}': expected {expected}, got {found}")]
     Invalid {
@@ -234,9 +246,9 @@ impl Profile {
     /// Users who wait for answers are offered no rate: for a profile of theirs it is an error.
     pub fn offering(self, rate: f64) -> Result<Profile, ProfileError> {
         let Some(own) = self.arrivals else {
-            let expected = "arrivals, as the profiles with a rate have them";
-            let found = format!("{} users, who wait for answers", self.users);
-            return Err(ProfileError::Invalid { profile: self.name, expected, found });
+            let all = Profile::all()?.into_iter().filter(|profile| profile.arrivals.is_some());
+            let with = all.map(|profile| profile.name).collect::<Vec<_>>().join(", ");
+            return Err(ProfileError::NoRate { profile: self.name, users: self.users, with });
         };
         let arrivals = Arrivals { rate, from: own.from.map(|from| from * rate / own.rate) };
         let profile = Profile {
@@ -350,7 +362,7 @@ mod tests {
         let rising = Profile { arrivals: Some(Arrivals { rate: 100.0, from: Some(40.0) }), ..rising };
         assert_eq!(rising.offering(50.0).unwrap().arrivals.and_then(|arrivals| arrivals.from), Some(20.0));
         let users = offering("peak", 250.0).unwrap_err().to_string();
-        assert!(users.contains("'peak'") && users.contains("100 users, who wait for answers"), "{users}");
+        assert!(users.contains("'peak' has 100 users") && users.contains("tenant_requests"), "{users}");
         assert!(offering("tenant_requests", 0.0).is_err());
     }
 

@@ -117,8 +117,10 @@ pub async fn bench() -> Result<Exit, CommandError> {
         Ok(rates) => println!("{}", rates.table(percentile(&scans, 50))),
         Err(lack) => println!("the load generator is not measured: {lack}"),
     }
-    if let Some(knee) = knee {
-        println!("{knee}");
+    match knee {
+        Some(Ok(knee)) => println!("{knee}"),
+        Some(Err(lack)) => println!("the knee of the platform is not measured: {lack}"),
+        None => {}
     }
     if let Some(report) = platform {
         println!("the baseline with its analysis: {}", report.display());

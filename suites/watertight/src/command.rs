@@ -54,8 +54,8 @@ pub enum Command {
         /// Measures for so long, in the place of the profile's time: `30s`, `10m`, `1h`.
         #[arg(long, value_name = "TIME", value_parser = time)]
         duration: Option<Duration>,
-        /// Offers so many requests a second, in the place of the rate of a profile that has one.
-        #[arg(long, value_name = "NUMBER")]
+        /// Offers so many requests a second, in the place of the rate of a profile that has one. Held against nothing.
+        #[arg(long, value_name = "NUMBER", value_parser = rate, conflicts_with_all = ["baseline", "save_baseline", "shard"])]
         rate: Option<f64>,
         /// Holds the run against what a file keeps of an earlier one: no slower, no fewer, no more failures.
         #[arg(long, value_name = "FILE")]
@@ -143,6 +143,12 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Requests a second.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "expected a number of requests a second above 0, as in 800 or 0.5".to_owned())
+}
+
 /// A moment as machines write it.
 fn moment(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339)
@@ -157,7 +163,7 @@ mod tests {
 
     use clap::Parser as _;
 
-    use super::{Arguments, Command, time};
+    use super::{Arguments, Command, rate, time};
 
     #[test]
     fn a_time_has_a_unit() {
@@ -167,6 +173,19 @@ mod tests {
             assert!(time(wrong).unwrap_err().contains("30s"), "{wrong}");
         }
         assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn a_rate_is_above_zero_and_stands_alone() {
+        assert_eq!((rate("800"), rate("0.5")), (Ok(800.0), Ok(0.5)));
+        for wrong in ["0", "-1", "inf", "NaN", "fast", ""] {
+            assert!(rate(wrong).unwrap_err().contains("above 0"), "{wrong}");
+        }
+        let load = |words: &[&str]| Arguments::try_parse_from(["watertight", "load"].iter().chain(words));
+        assert!(load(&["--rate", "800"]).is_ok());
+        for beside in [["--baseline", "x"], ["--save-baseline", "x"], ["--shard", "0/3"]] {
+            assert!(load(&[&["--rate", "800"], &beside[..]].concat()).is_err(), "{beside:?}");
+        }
     }
 
     #[test]

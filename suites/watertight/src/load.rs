@@ -42,6 +42,14 @@ impl Asked {
     fn resolved(&self) -> Result<Vec<Profile>, CommandError> {
         let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
         let Asked { to_the_end, shard, start_at, .. } = *self;
+        let asked = Profile::asked(&self.profile)?;
+        if asked.len() > 1 && self.rate.is_some() {
+            return Err(CommandError::Nothing(format!(
+                "expected one profile with --rate, got '{}', which is {} of them: offer a rate to each by itself",
+                self.profile,
+                asked.len()
+            )));
+        }
         let profile = |profile: Profile| {
             let profile = match self.duration {
                 Some(duration) => profile.lasting(duration),
@@ -53,7 +61,7 @@ impl Asked {
             };
             Ok(Profile { baseline: baseline.clone(), to_the_end, shard, start_at, ..profile })
         };
-        let profiles = Profile::asked(&self.profile)?.into_iter().map(profile);
+        let profiles = asked.into_iter().map(profile);
         let profiles = profiles.collect::<Result<Vec<Profile>, CommandError>>()?;
         if profiles.len() > 1 && (shard.is_some() || start_at.is_some()) {
             return Err(CommandError::Nothing(format!(
@@ -74,7 +82,7 @@ impl Asked {
         } else {
             None
         };
-        Ok(Lodging { apart, invitations: profile.aggressor.as_ref().map(quota) })
+        Ok(Lodging { apart, invitations: profile.aggressor.as_ref().map(quota), ..Lodging::default() })
     }
 }
 

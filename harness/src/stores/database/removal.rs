@@ -20,7 +20,9 @@ impl Database {
         }
         let sought = Sought::Of { ids, volatile: true };
         let Seen { schemas, rows, .. } = self.look(sought).await?;
-        self.drop_schemas(&schemas).await?;
+        for schema in &schemas {
+            self.drop_schema(schema).await?;
+        }
         let mut tables: Vec<Relation> = Vec::new();
         for found in rows {
             if !schemas.contains(&found.relation.schema) && !tables.contains(&found.relation) {
@@ -37,17 +39,6 @@ impl Database {
         Ok(left.into_iter().collect())
     }
 
-    /// All at once: with every schema that goes, PostgreSQL forgets the plans of every connection.
-    async fn drop_schemas(&self, schemas: &[String]) -> Result<(), StoreError> {
-        if schemas.is_empty() {
-            return Ok(());
-        }
-        let names = schemas.iter().map(|schema| identifier(schema)).collect::<Vec<_>>().join(", ");
-        let _turn = self.turns.write().await;
-        let dropped = self.change(format!("DROP SCHEMA IF EXISTS {names} CASCADE"), None).await?;
-        dropped.map_err(|error| self.failed("clean", error))
-    }
-
     /// Deletes from every table what belongs. A table whose rows others refer to comes again when they are gone.
     async fn empty(&self, mut tables: Vec<Relation>, patterns: &[String]) -> Result<(), StoreError> {
         while !tables.is_empty() {
@@ -56,7 +47,11 @@ impl Database {
             let mut last = None;
             for table in tables {
                 let statement = format!("DELETE FROM {} x WHERE {}", table.quoted(), table.belongs());
-                match self.change(statement, Some(patterns)).await? {
+                let deleted = self.again(|| async {
+                    let query = sqlx::query(AssertSqlSafe(statement.clone())).persistent(false);
+                    query.bind(patterns).execute(&self.pool).await.map(drop)
+                });
+                match deleted.await? {
                     Err(error) if code(&error).as_deref() == Some(REFERRED_TO) => {
                         referred_to.push(table);
                         last = Some(error);
@@ -72,24 +67,30 @@ impl Database {
         Ok(())
     }
 
-    /// One statement, again while somebody else holds what it needs; a table that has gone meanwhile needs none.
-    async fn change(
-        &self,
-        statement: String,
-        patterns: Option<&[String]>,
-    ) -> Result<Result<(), sqlx::Error>, StoreError> {
-        let changed = wait::until("a lock", LOOK_LIMIT, || async {
-            let mut query = sqlx::query(AssertSqlSafe(statement.clone())).persistent(false);
-            if let Some(patterns) = patterns {
-                query = query.bind(patterns);
-            }
-            match query.execute(&self.pool).await {
+    async fn drop_schema(&self, schema: &str) -> Result<(), StoreError> {
+        let statement = format!("DROP SCHEMA IF EXISTS {} CASCADE", identifier(schema));
+        let dropped = self.again(|| async {
+            // For one attempt, so that looks go on while somebody else's lock is waited for.
+            let _turn = self.turns.write().await;
+            let query = sqlx::query(AssertSqlSafe(statement.clone())).persistent(false);
+            query.execute(&self.pool).await.map(drop)
+        });
+        dropped.await?.map_err(|error| self.failed("clean", error))
+    }
+
+    /// A statement, again while somebody else holds what it needs; a table that has gone meanwhile needs none.
+    async fn again<A>(&self, statement: impl Fn() -> A) -> Result<Result<(), sqlx::Error>, StoreError>
+    where
+        A: Future<Output = Result<(), sqlx::Error>>,
+    {
+        let done = wait::until("a lock", LOOK_LIMIT, || async {
+            match statement().await {
                 Err(error) if matches!(code(&error).as_deref(), Some("42P01" | "3F000")) => Ok(Ok(())),
                 Err(error) if is_moving(&error) => Err(error.to_string()),
-                done => Ok(done.map(drop)),
+                done => Ok(done),
             }
         });
-        changed.await.map_err(|late| self.failed("clean", late))
+        done.await.map_err(|late| self.failed("clean", late))
     }
 }
 

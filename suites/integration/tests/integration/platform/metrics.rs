@@ -1,11 +1,12 @@
 //! What the service counts, for the dashboards and the six alerts: on the second listener, by tenant.
 
+use harness::client::http_client;
 use harness::contract::SlotKind;
 use harness::metrics::Counted;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use suites_integration::{Business, Gives as _, counted, internal, over_loopback};
+use suites_integration::{Business, Gives as _, counted, internal};
 
 use super::{Setup, stage, world};
 
@@ -185,7 +186,7 @@ fn the_public_listener_has_no_metrics(#[context] context: Context) {
         let documented =
             world.system.contract.operations().any(|operation| operation.path.contains("metrics"));
         world.must(!documented, "no route to metrics in the document")?;
-        let client = over_loopback().map_err(|error| Stop::error(error.to_string()))?;
+        let client = http_client(&world.system.target)?;
         for path in ["/metrics", "/api/metrics", "/health"] {
             let url = base.join(path).map_err(|error| Stop::error(error.to_string()))?;
             let answer = client.get(url).send().await.map_err(|error| Stop::error(error.to_string()))?;
