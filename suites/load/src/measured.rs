@@ -1,5 +1,6 @@
 //! What a load run measured: histograms, and the figures read off them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -315,6 +316,11 @@ impl Second {
         }
     }
 
+    /// Nothing comes any more, as far as one knows: seconds are thousands in a run, and each has a histogram.
+    pub(crate) fn close(&mut self) {
+        self.latency.pack();
+    }
+
     /// Adds the same second of another part of the run, whose users are others.
     pub(crate) fn absorb(&mut self, other: &Second) {
         self.requests += other.requests;
@@ -330,7 +336,12 @@ impl Second {
 
 /// Times in microseconds, exact to so many digits. Takes no memory before the first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Micros<const EXACT: u8 = DIGITS>(Option<Histogram<u64>>);
+pub(crate) struct Micros<const EXACT: u8 = DIGITS> {
+    histogram: Option<Histogram<u64>>,
+    /// What stood in it, a time of each bucket and how many lie there, while nobody adds: the buckets in use are few, and
+    /// a histogram has room for all.
+    packed: Vec<(u64, u64)>,
+}
 
 impl<const EXACT: u8> Micros<EXACT> {
     pub(crate) fn add(&mut self, time: Duration) {
@@ -338,56 +349,96 @@ impl<const EXACT: u8> Micros<EXACT> {
     }
 
     fn add_times(&mut self, micros: u64, count: u64) {
-        if self.0.is_none() {
-            // Fails only for more than five digits.
-            self.0 = Histogram::new(EXACT).ok();
+        self.unpack();
+        if self.histogram.is_none() {
+            self.histogram = empty(EXACT);
         }
-        if let Some(histogram) = &mut self.0 {
+        if let Some(histogram) = &mut self.histogram {
             // Fails only where a histogram may not grow.
             histogram.record_n(micros, count).ok();
         }
     }
 
     fn absorb(&mut self, other: &Micros<EXACT>) {
-        match (&mut self.0, &other.0) {
+        self.unpack();
+        match (&mut self.histogram, other.read()) {
             // Fails only where a histogram may not grow.
-            (Some(ours), Some(theirs)) => _ = ours.add(theirs).ok(),
-            (None, Some(theirs)) => self.0 = Some(theirs.clone()),
+            (Some(ours), Some(theirs)) => _ = ours.add(&*theirs).ok(),
+            (None, Some(theirs)) => self.histogram = Some(theirs.into_owned()),
             (_, None) => {}
         }
     }
 
+    /// Takes as little memory as it can until somebody adds again.
+    fn pack(&mut self) {
+        if let Some(histogram) = self.histogram.take() {
+            self.packed = buckets(&histogram).collect();
+        }
+    }
+
+    fn unpack(&mut self) {
+        if !self.packed.is_empty() {
+            self.histogram = self.read().map(Cow::into_owned);
+            self.packed = Vec::new();
+        }
+    }
+
+    /// What is in it. `None` without any time.
+    fn read(&self) -> Option<Cow<'_, Histogram<u64>>> {
+        if let Some(histogram) = &self.histogram {
+            return Some(Cow::Borrowed(histogram)).filter(|histogram| !histogram.is_empty());
+        }
+        if self.packed.is_empty() {
+            return None;
+        }
+        let mut histogram = empty(EXACT)?;
+        for (micros, count) in &self.packed {
+            histogram.record_n(*micros, *count).ok();
+        }
+        Some(Cow::Owned(histogram))
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> u64 {
-        self.0.as_ref().map_or(0, Histogram::len)
+        self.read().map_or(0, |histogram| histogram.len())
     }
 
     /// How many took longer.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limits are times of a run")]
     pub(crate) fn above(&self, micros: f64) -> u64 {
-        let up_to = |histogram: &Histogram<u64>| histogram.count_between(0, micros as u64);
-        self.0.as_ref().map_or(0, |histogram| histogram.len() - up_to(histogram))
+        self.read().map_or(0, |histogram| histogram.len() - histogram.count_between(0, micros as u64))
     }
 
     /// A percentile in microseconds. `None` without any time.
     #[expect(clippy::cast_precision_loss, reason = "2^52 microseconds are 142 years")]
     pub(crate) fn percentile_us(&self, percentile: f64) -> Option<f64> {
-        let histogram = self.0.as_ref().filter(|histogram| !histogram.is_empty())?;
-        Some(histogram.value_at_percentile(percentile) as f64)
+        Some(self.read()?.value_at_percentile(percentile) as f64)
     }
 
     /// The usual percentiles; 0 without any time.
+    #[expect(clippy::cast_precision_loss, reason = "2^52 microseconds are 142 years")]
     pub(crate) fn latency(&self) -> Latency {
-        let millis = |percentile| self.percentile_us(percentile).unwrap_or_default() / 1e3;
+        let read = self.read();
+        let micros = |percentile| read.as_ref().map_or(0, |read| read.value_at_percentile(percentile));
+        let millis = |percentile| micros(percentile) as f64 / 1e3;
         Latency { p50_ms: millis(50.0), p95_ms: millis(95.0), p99_ms: millis(99.0), max_ms: millis(100.0) }
     }
 }
 
-/// As buckets, each with a time in it and how many lie there: whoever reads them has the same histogram.
+fn empty(digits: u8) -> Option<Histogram<u64>> {
+    // Fails only for more than five digits.
+    Histogram::new(digits).ok()
+}
+
+/// The buckets in use, each with a time in it and how many lie there: whoever reads them has the same histogram.
+fn buckets(histogram: &Histogram<u64>) -> impl Iterator<Item = (u64, u64)> {
+    histogram.iter_recorded().map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value()))
+}
+
+/// As buckets.
 impl<const EXACT: u8> Serialize for Micros<EXACT> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let buckets = self.0.iter().flat_map(Histogram::iter_recorded);
-        serializer.collect_seq(buckets.map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())))
+        serializer.collect_seq(self.read().iter().flat_map(|histogram| buckets(histogram)))
     }
 }
 
@@ -398,5 +449,35 @@ impl<'de, const EXACT: u8> Deserialize<'de> for Micros<EXACT> {
             micros.add_times(time, count);
         }
         Ok(micros)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{DIGITS_OF_SECOND, Micros};
+
+    #[test]
+    fn packed_times_are_the_same_times_in_less_memory() {
+        let mut open = Micros::<DIGITS_OF_SECOND>::default();
+        let times = (1..400_u64).map(|n| Duration::from_micros(n * n * 7));
+        times.clone().for_each(|time| open.add(time));
+        let mut packed = open.clone();
+        packed.pack();
+        assert!(packed.histogram.is_none() && packed.packed.len() < 400, "{}", packed.packed.len());
+        let figures = |micros: &Micros<DIGITS_OF_SECOND>| {
+            (micros.count(), micros.above(50_000.0), micros.latency(), serde_json::to_string(micros).unwrap())
+        };
+        assert_eq!(figures(&packed), figures(&open));
+        // One that comes late, and another part of the run.
+        open.add(Duration::from_secs(2));
+        packed.add(Duration::from_secs(2));
+        let mut both = packed.clone();
+        both.pack();
+        both.absorb(&open);
+        packed.absorb(&open);
+        assert_eq!(figures(&both), figures(&packed));
+        assert_eq!(both.count(), 800);
     }
 }

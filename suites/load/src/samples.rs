@@ -73,6 +73,9 @@ pub(crate) struct Samples {
     inner: Mutex<Inner>,
 }
 
+/// So many seconds are still added to: answers come in about their order.
+const OPEN: usize = 3;
+
 #[derive(Debug, Default)]
 struct Inner {
     start: Option<Instant>,
@@ -83,6 +86,8 @@ struct Inner {
     cold: Series,
     warm: Series,
     seconds: Vec<Second>,
+    /// So many of them are over.
+    closed: usize,
     late: Micros,
     in_time: u64,
     in_vain: usize,
@@ -167,6 +172,9 @@ impl Samples {
             let at = usize::try_from(second).unwrap_or(usize::MAX - 1);
             if inner.seconds.len() <= at {
                 inner.seconds.resize_with(at + 1, Second::default);
+                let over = inner.seconds.len().saturating_sub(OPEN).max(inner.closed);
+                let closed = std::mem::replace(&mut inner.closed, over);
+                inner.seconds[closed..over].iter_mut().for_each(Second::close);
             }
             inner.seconds[at].add(sample);
         }
