@@ -12,8 +12,9 @@ mod binaries;
 mod cluster;
 mod initdb;
 mod lent;
+mod server_user;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -122,6 +123,12 @@ impl From<SharedError<PostgresError>> for PostgresError {
             SharedError::Make(error) => error,
         }
     }
+}
+
+/// What the file system refused.
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> PostgresError {
+    let path = path.to_owned();
+    move |source| PostgresError::Folder { action, path, source }
 }
 
 /// How a server of the run's own is reached.

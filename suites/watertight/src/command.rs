@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use suites_load::Shard;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -47,35 +47,7 @@ pub enum Command {
         accepted: Option<PathBuf>,
     },
     /// A load run, judged by thresholds.
-    Load {
-        /// The profile; `all` for one after the other.
-        #[arg(long, default_value = "demo")]
-        profile: String,
-        /// Measures for so long, in the place of the profile's time: `30s`, `10m`, `1h`.
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        duration: Option<Duration>,
-        /// Offers so many requests a second, in the place of the rate of a profile that has one. Held against nothing.
-        #[arg(long, value_name = "NUMBER", value_parser = rate, conflicts_with_all = ["baseline", "save_baseline", "shard"])]
-        rate: Option<f64>,
-        /// Holds the run against what a file keeps of an earlier one: no slower, no fewer, no more failures.
-        #[arg(long, value_name = "FILE")]
-        baseline: Option<PathBuf>,
-        /// Keeps what the run measures in a file, for later ones.
-        #[arg(long, value_name = "FILE")]
-        save_baseline: Option<PathBuf>,
-        /// Runs to its end also when a threshold cannot hold any more.
-        #[arg(long)]
-        to_the_end: bool,
-        /// Starts embedded targets as processes of their own, so that the generator and they are not one.
-        #[arg(long)]
-        apart: bool,
-        /// Runs one of N parts, counted from 0, and judges nothing: `report --merge` does that with all of them.
-        #[arg(long, value_name = "I/N", conflicts_with_all = ["baseline", "save_baseline"])]
-        shard: Option<Shard>,
-        /// The first user starts then, in RFC 3339, so that shards start together: `2026-01-31T06:00:00Z`.
-        #[arg(long, value_name = "TIME", value_parser = moment)]
-        start_at: Option<OffsetDateTime>,
-    },
+    Load(Load),
     /// Runs the suites against every seeded weakness: the kill matrix.
     Mutants {
         /// Runs every check against every weakness, not only those named beforehand.
@@ -132,6 +104,38 @@ pub enum Command {
     },
 }
 
+/// What of a load run is asked for.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Load {
+    /// The profile; `all` for one after the other.
+    #[arg(long, default_value = "demo")]
+    pub profile: String,
+    /// Measures for so long, in the place of the profile's time: `30s`, `10m`, `1h`.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub duration: Option<Duration>,
+    /// Offers so many requests a second, in the place of the rate of a profile that has one. Held against nothing.
+    #[arg(long, value_name = "NUMBER", value_parser = rate, conflicts_with_all = ["baseline", "save_baseline", "shard"])]
+    pub rate: Option<f64>,
+    /// Holds the run against what a file keeps of an earlier one: no slower, no fewer, no more failures.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Keeps what the run measures in a file, for later ones.
+    #[arg(long, value_name = "FILE")]
+    pub save_baseline: Option<PathBuf>,
+    /// Runs to its end also when a threshold cannot hold any more.
+    #[arg(long)]
+    pub to_the_end: bool,
+    /// Starts embedded targets as processes of their own, so that the generator and they are not one.
+    #[arg(long)]
+    pub apart: bool,
+    /// Runs one of N parts, counted from 0, and judges nothing: `report --merge` does that with all of them.
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["baseline", "save_baseline"])]
+    pub shard: Option<Shard>,
+    /// The first user starts then, in RFC 3339, so that shards start together: `2026-01-31T06:00:00Z`.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub start_at: Option<OffsetDateTime>,
+}
+
 /// A time as people write it.
 fn time(text: &str) -> Result<Duration, String> {
     let units = [("s", 1), ("m", 60), ("h", 3600)];
@@ -163,7 +167,7 @@ mod tests {
 
     use clap::Parser as _;
 
-    use super::{Arguments, Command, rate, time};
+    use super::{Arguments, Command, Load, rate, time};
 
     #[test]
     fn a_time_has_a_unit() {
@@ -193,7 +197,7 @@ mod tests {
         let load = |words: &[&str]| {
             Arguments::try_parse_from(["watertight", "load"].iter().chain(words)).map(|words| words.command)
         };
-        let Ok(Command::Load { shard: Some(shard), start_at: Some(at), .. }) =
+        let Ok(Command::Load(Load { shard: Some(shard), start_at: Some(at), .. })) =
             load(&["--shard", "2/3", "--start-at", "2026-01-31T06:00:00Z"])
         else {
             panic!("a shard is understood");

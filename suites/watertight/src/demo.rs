@@ -4,6 +4,7 @@ use std::path::Path;
 
 use harness::verdict::Exit;
 
+use crate::command::Load;
 use crate::error::CommandError;
 use crate::security::Scope;
 use crate::session::Session;
@@ -24,5 +25,5 @@ pub async fn demo(target: Option<&Path>) -> Result<Exit, CommandError> {
 async fn all(session: &Session) -> Result<(), CommandError> {
     session.part(integration::run(session, None)).await?;
     session.part(security::run(session, Scope::Slice(SLICE), false, None)).await?;
-    load::run(session, &load::Asked::profile(PROFILE)).await
+    load::run(session, &Load::profile(PROFILE)).await
 }

@@ -1,17 +1,16 @@
 //! `load`: a load run, judged by thresholds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fixtures::{Lodging, Rate};
 use harness::record::LoadResult;
 use harness::suite::Suite;
 use harness::system::System;
 use harness::verdict::Exit;
-use suites_load::{Aggressor, Baseline, LoadError, Phase, Profile, Progress, Shard};
-use time::OffsetDateTime;
+use suites_load::{Aggressor, Baseline, LoadError, Phase, Profile, Progress};
 
+use crate::command::Load;
 use crate::error::CommandError;
 use crate::progress::{bar, finish};
 use crate::session::Session;
@@ -19,29 +18,15 @@ use crate::session::Session;
 /// The quota of so many seconds may be used at once.
 const AT_ONCE: f64 = 5.0;
 
-/// What of a load run was asked for.
-#[derive(Debug, Default)]
-pub struct Asked {
-    pub profile: String,
-    pub duration: Option<Duration>,
-    pub rate: Option<f64>,
-    pub baseline: Option<PathBuf>,
-    pub save_baseline: Option<PathBuf>,
-    pub to_the_end: bool,
-    pub apart: bool,
-    pub shard: Option<Shard>,
-    pub start_at: Option<OffsetDateTime>,
-}
-
-impl Asked {
+impl Load {
     /// A profile as it stands.
-    pub fn profile(name: &str) -> Asked {
-        Asked { profile: name.to_owned(), ..Asked::default() }
+    pub fn profile(name: &str) -> Load {
+        Load { profile: name.to_owned(), ..Load::default() }
     }
 
     fn resolved(&self) -> Result<Vec<Profile>, CommandError> {
         let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
-        let Asked { to_the_end, shard, start_at, .. } = *self;
+        let Load { to_the_end, shard, start_at, .. } = *self;
         let asked = Profile::asked(&self.profile)?;
         if asked.len() > 1 && self.rate.is_some() {
             return Err(CommandError::Nothing(format!(
@@ -97,7 +82,7 @@ fn quota(aggressor: &Aggressor) -> Rate {
     Rate { per_minute: whole(aggressor.quota * 60.0), burst: whole(aggressor.quota * AT_ONCE) }
 }
 
-pub async fn load(target: Option<&Path>, asked: &Asked) -> Result<Exit, CommandError> {
+pub async fn load(target: Option<&Path>, asked: &Load) -> Result<Exit, CommandError> {
     // Before anything is started: an unknown profile is no reason to start a target.
     let profiles = asked.resolved()?;
     let first = profiles.first().map(|profile| asked.lodging(profile)).transpose()?;
@@ -108,7 +93,7 @@ pub async fn load(target: Option<&Path>, asked: &Asked) -> Result<Exit, CommandE
 
 /// Runs the suite with each profile that is asked for, on embedded targets of its own: what one left behind is no load of
 /// the next. A profile that does not come to its end stands in no other's way.
-pub async fn run(session: &Session, asked: &Asked) -> Result<(), CommandError> {
+pub async fn run(session: &Session, asked: &Load) -> Result<(), CommandError> {
     let profiles = asked.resolved()?;
     let mut measured = Baseline::default();
     let mut done = Ok(());

@@ -59,30 +59,7 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
         Command::Security { full, only, accepted } => {
             security::security(target, full, only.as_deref(), accepted.as_deref()).await
         }
-        Command::Load {
-            profile,
-            duration,
-            rate,
-            baseline,
-            save_baseline,
-            to_the_end,
-            apart,
-            shard,
-            start_at,
-        } => {
-            let asked = load::Asked {
-                profile,
-                duration,
-                rate,
-                baseline,
-                save_baseline,
-                to_the_end,
-                apart,
-                shard,
-                start_at,
-            };
-            load::load(target, &asked).await
-        }
+        Command::Load(asked) => load::load(target, &asked).await,
         Command::Mutants { full, idle, general, only } => {
             let extent = match (full, idle, general) {
                 (true, ..) => Extent::Full,

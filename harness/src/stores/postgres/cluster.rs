@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, Signal, System};
 
-use super::binaries::{Binaries, is_root};
-use super::initdb::DataFolder;
-use super::{Place, PostgresError};
+use super::binaries::Binaries;
+use super::initdb::{DATA, DataFolder};
+use super::server_user::ServerUser;
+use super::{Place, PostgresError, failed};
 use crate::host;
 use crate::leak::random_code;
 use crate::reaper::Quarters;
@@ -20,10 +21,6 @@ use crate::run::Run;
 use crate::wait;
 
 const HOST: &str = "127.0.0.1";
-/// The data in a cluster's folder.
-pub(super) const DATA: &str = "data";
-/// The user the server runs as where we are root, whom it refuses.
-const SERVER_USER: &str = "postgres";
 /// How long a server may take to come up, also after a crash.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// Attempts at a port that nobody else takes before the server does.
@@ -196,58 +193,9 @@ fn signal(pid: u32, signal: Signal) {
     }
 }
 
-pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> PostgresError {
-    let path = path.to_owned();
-    move |source| PostgresError::Folder { action, path, source }
-}
-
 /// A port that nobody listens on now.
 fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((HOST, 0))?.local_addr()?.port())
-}
-
-/// Whom the server runs as.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum ServerUser {
-    /// Whoever we are.
-    Oneself,
-    /// A user and group in the place of root, whom the server refuses.
-    InPlaceOfRoot(u32, u32),
-}
-
-impl ServerUser {
-    pub(super) fn of_this_process() -> Result<ServerUser, PostgresError> {
-        if !is_root() {
-            return Ok(ServerUser::Oneself);
-        }
-        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-        let ids = fields
-            .filter(|fields| fields.first() == Some(&SERVER_USER))
-            .find_map(|fields| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)));
-        let (uid, gid) = ids.ok_or_else(|| {
-            PostgresError::Absent(format!(
-                "the server refuses root, and there is no user '{SERVER_USER}' to run it as (useradd {SERVER_USER})"
-            ))
-        })?;
-        Ok(ServerUser::InPlaceOfRoot(uid, gid))
-    }
-
-    /// The user and group, where it is not us.
-    pub(super) fn ids(self) -> Option<(u32, u32)> {
-        match self {
-            ServerUser::Oneself => None,
-            ServerUser::InPlaceOfRoot(uid, gid) => Some((uid, gid)),
-        }
-    }
-
-    /// Has them run a command.
-    pub(super) fn runs(self, command: &mut Command) -> &mut Command {
-        match self {
-            ServerUser::Oneself => command,
-            ServerUser::InPlaceOfRoot(uid, gid) => command.uid(uid).gid(gid),
-        }
-    }
 }
 
 /// Writes the settings: those of the last attempt are gone.

@@ -9,12 +9,15 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use super::binaries::{self, Binaries};
-use super::cluster::{DATA, ServerUser, failed};
-use super::{ADMIN, PostgresError};
+use super::server_user::ServerUser;
+use super::{ADMIN, PostgresError, failed};
 use crate::leak::random_code;
 use crate::reaper::Quarters;
 use crate::run::Run;
 use crate::stores::shared;
+
+/// The data in a cluster's folder, and in that of their model.
+pub(super) const DATA: &str = "data";
 
 /// A data folder that no server runs in.
 #[derive(Debug, Serialize, Deserialize)]

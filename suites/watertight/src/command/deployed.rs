@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{body_json, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{Arguments, Command};
+use super::{Arguments, Command, Load};
 
 const COMMAND: &str = "target/release/watertight";
 
@@ -70,7 +70,7 @@ fn the_pods_of_the_indexed_job_run_all_shards_and_the_second_job_merges_what_the
             text.replace("$(PROFILE)", "peak").replace("$(START_AT)", "2026-01-31T06:00:00Z")
         };
         let words: Vec<String> = texts(&shard["args"]).iter().map(expand).collect();
-        let Command::Load { profile, shard: Some(shard), start_at, .. } = understood(&words) else {
+        let Command::Load(Load { profile, shard: Some(shard), start_at, .. }) = understood(&words) else {
             panic!("a pod runs a shard: {words:?}");
         };
         assert_eq!((profile.as_str(), shard.to_string()), ("peak", format!("{index}/{pods}")));
@@ -166,14 +166,14 @@ fn the_nightly_job_runs_every_profile_it_offers_in_every_environment_and_keeps_a
                 assert!(file(target.to_str().unwrap()).contains(&format!("name = \"{environment}\"")));
             }
         }
-        let Command::Load { profile, duration, baseline, save_baseline, .. } = arguments.command else {
+        let Command::Load(Load { profile, duration, baseline, save_baseline, .. }) = arguments.command else {
             panic!("the job runs load");
         };
         assert_eq!((profile.as_str(), duration.unwrap().as_secs()), ("peak", 30));
         assert_eq!((baseline, save_baseline.is_some()), (None, true), "the first night measures");
     }
     std::fs::write(folder.path().join("baseline.json"), "{}").unwrap();
-    let Command::Load { duration, baseline, save_baseline, .. } =
+    let Command::Load(Load { duration, baseline, save_baseline, .. }) =
         understood(&said(folder.path(), "embedded", "normal", ""))
     else {
         panic!("the job runs load");
