@@ -19,7 +19,8 @@ WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
 target = $(if $(TARGET),--target '$(TARGET)')
 accepted = $(if $(ACCEPTED),--accepted '$(ACCEPTED)')
 profile = $(if $(PROFILE),--profile '$(PROFILE)')
-duration = $(if $(DURATION),--duration '$(DURATION)')$(if $(RATE), --rate '$(RATE)')
+duration = $(if $(DURATION),--duration '$(DURATION)')
+rate = $(if $(RATE),--rate '$(RATE)')
 baseline = $(if $(BASELINE),--baseline '$(BASELINE)')$(if $(SAVE_BASELINE), --save-baseline '$(SAVE_BASELINE)')
 full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(GENERAL),--general)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
@@ -42,7 +43,7 @@ security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET
 	@$(WATERTIGHT) security $(if $(FULL),--full) $(target) $(accepted)
 
 load: build ## a load run, judged by thresholds; PROFILE=all for every profile  [PROFILE= DURATION= RATE= BASELINE= SAVE_BASELINE= TARGET=]
-	@$(WATERTIGHT) load --apart $(profile) $(duration) $(baseline) $(target)
+	@$(WATERTIGHT) load --apart $(profile) $(duration) $(rate) $(baseline) $(target)
 
 mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 GENERAL=1 ONLY= TARGET=]
 	@$(WATERTIGHT) mutants $(full) $(target)

@@ -349,23 +349,18 @@ impl<const EXACT: u8> Micros<EXACT> {
     }
 
     fn add_times(&mut self, micros: u64, count: u64) {
-        self.unpack();
-        if self.histogram.is_none() {
-            self.histogram = empty(EXACT);
-        }
-        if let Some(histogram) = &mut self.histogram {
+        if let Some(histogram) = self.open() {
             // Fails only where a histogram may not grow.
             histogram.record_n(micros, count).ok();
         }
     }
 
     fn absorb(&mut self, other: &Micros<EXACT>) {
-        self.unpack();
-        match (&mut self.histogram, other.read()) {
+        if let Some(theirs) = other.read()
+            && let Some(ours) = self.open()
+        {
             // Fails only where a histogram may not grow.
-            (Some(ours), Some(theirs)) => _ = ours.add(&*theirs).ok(),
-            (None, Some(theirs)) => self.histogram = Some(theirs.into_owned()),
-            (_, None) => {}
+            ours.add(&*theirs).ok();
         }
     }
 
@@ -376,11 +371,12 @@ impl<const EXACT: u8> Micros<EXACT> {
         }
     }
 
-    fn unpack(&mut self) {
-        if !self.packed.is_empty() {
-            self.histogram = self.read().map(Cow::into_owned);
+    fn open(&mut self) -> Option<&mut Histogram<u64>> {
+        if self.histogram.is_none() {
+            self.histogram = self.read().map(Cow::into_owned).or_else(|| empty(EXACT));
             self.packed = Vec::new();
         }
+        self.histogram.as_mut()
     }
 
     /// What is in it. `None` without any time.

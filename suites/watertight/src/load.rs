@@ -28,12 +28,21 @@ impl Load {
         let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
         let Load { to_the_end, shard, start_at, .. } = *self;
         let asked = Profile::asked(&self.profile)?;
-        if asked.len() > 1 && self.rate.is_some() {
-            return Err(CommandError::Nothing(format!(
-                "expected one profile with --rate, got '{}', which is {} of them: offer a rate to each by itself",
-                self.profile,
-                asked.len()
-            )));
+        for (is_asked, with, remedy) in [
+            (self.rate.is_some(), "--rate", ": offer a rate to each by itself"),
+            (
+                shard.is_some() || start_at.is_some(),
+                "--shard and --start-at",
+                " one after the other: run the shards of each by itself",
+            ),
+        ] {
+            if is_asked && asked.len() > 1 {
+                return Err(CommandError::Nothing(format!(
+                    "expected one profile with {with}, got '{}', which is {} of them{remedy}",
+                    self.profile,
+                    asked.len()
+                )));
+            }
         }
         let profile = |profile: Profile| {
             let profile = match self.duration {
@@ -46,16 +55,7 @@ impl Load {
             };
             Ok(Profile { baseline: baseline.clone(), to_the_end, shard, start_at, ..profile })
         };
-        let profiles = asked.into_iter().map(profile);
-        let profiles = profiles.collect::<Result<Vec<Profile>, CommandError>>()?;
-        if profiles.len() > 1 && (shard.is_some() || start_at.is_some()) {
-            return Err(CommandError::Nothing(format!(
-                "expected one profile with --shard and --start-at, got '{}', which is {} of them one after the other: run the shards of each by itself",
-                self.profile,
-                profiles.len()
-            )));
-        }
-        Ok(profiles)
+        asked.into_iter().map(profile).collect()
     }
 
     /// How embedded targets are started for a profile.

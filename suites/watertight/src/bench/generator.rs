@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use harness::leak::random_code;
 use harness::run::RUN_VARIABLE;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -205,19 +206,25 @@ async fn own(core: usize, url: &str, folder: &Path) -> Result<f64, CommandError>
     let mut command = pinned(core, this()?);
     command.arg("--target").arg(&target);
     command.args(["load", "--profile", PROFILE, "--duration", &format!("{SECONDS}s")]);
-    command.env(RUN_VARIABLE, &run).env_remove(fixtures::POLICY_VARIABLE);
-    let failed = |source| CommandError::Process { what: "watertight load".to_owned(), source };
-    let ended = command.output().await.map_err(failed)?;
-    let path = run.join("run.json");
-    let text = fs::read_to_string(&path).unwrap_or_default();
-    let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    match report["suites"][0]["rps"].as_f64() {
+    let (ended, suite) = load(command, &run).await?;
+    match suite["rps"].as_f64() {
         Some(rate) if ended.status.success() && rate > 0.0 => Ok(rate),
         _ => Err(CommandError::Nothing(format!(
             "the generator did not come to its end on the static endpoint: {}",
             String::from_utf8_lossy(&ended.stderr).trim()
         ))),
     }
+}
+
+/// The load suite as anybody runs it, by a command with its words, in a run of its own: how it ended, and what its report
+/// says; null where there is none.
+pub(super) async fn load(mut command: Command, run: &Path) -> Result<(Output, Value), CommandError> {
+    command.env(RUN_VARIABLE, run).env_remove(fixtures::POLICY_VARIABLE).kill_on_drop(true);
+    let failed = |source| CommandError::Process { what: "watertight load".to_owned(), source };
+    let ended = command.output().await.map_err(failed)?;
+    let text = fs::read_to_string(run.join("run.json")).unwrap_or_default();
+    let mut report: Value = serde_json::from_str(&text).unwrap_or_default();
+    Ok((ended, report.pointer_mut("/suites/0").map(Value::take).unwrap_or_default()))
 }
 
 #[cfg(test)]

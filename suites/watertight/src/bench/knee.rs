@@ -1,17 +1,15 @@
 //! The knee of the platform: the highest rate at which what is asked of it still holds. The load suite as anybody runs it,
 //! with the service in a process of its own, at one rate after the other.
 
-use std::fs;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
-use harness::run::RUN_VARIABLE;
 use serde_json::Value;
 use suites_load::{BOTTLENECK, LoadError, Profile};
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 use tokio::process::Command;
 
-use super::generator::this;
+use super::generator::{load, this};
 use crate::error::CommandError;
 use crate::progress::bar;
 
@@ -68,24 +66,20 @@ pub async fn measured(folder: &Path) -> Result<Result<String, String>, CommandEr
 
 async fn offer(folder: &Path, rate: f64) -> Result<Result<Tried, String>, CommandError> {
     let run = folder.join(format!("knee-{rate:.0}"));
-    let failed = |source| CommandError::Process { what: "watertight load".to_owned(), source };
     let mut command = Command::new(this()?);
     command.args(["--target", fixtures::platform::NAME, "load", "--apart", "--to-the-end"]);
     command.args(["--profile", PROFILE, "--rate", &rate.to_string(), "--duration", &format!("{SECONDS}s")]);
-    command.env(RUN_VARIABLE, &run).env_remove(fixtures::POLICY_VARIABLE).kill_on_drop(true);
     let usage = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing().with_usage());
     let mut system = System::new_with_specifics(usage).ok();
-    let ended = command.output().await.map_err(failed)?;
+    let (ended, suite) = load(command, &run).await?;
     let busy = system.as_mut().map(|system| {
         system.refresh_cpu_usage();
         system.global_cpu_usage()
     });
-    let text = fs::read_to_string(run.join("run.json")).unwrap_or_default();
-    let report: Value = serde_json::from_str(&text).unwrap_or_default();
     let notes = String::from_utf8_lossy(&ended.stdout);
     // 1 says that a threshold does not hold: what was measured counts. Anything else is no measurement.
     let whole = matches!(ended.status.code(), Some(0 | 1));
-    Ok(read(&report["suites"][0], rate, &notes, busy).filter(|_| whole).ok_or_else(|| {
+    Ok(read(&suite, rate, &notes, busy).filter(|_| whole).ok_or_else(|| {
         let said = String::from_utf8_lossy(&ended.stderr);
         format!("the load run at {rate} requests/s did not come to its end: {}", said.trim())
     }))
