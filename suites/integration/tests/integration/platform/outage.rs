@@ -172,7 +172,7 @@ fn while_the_database_is_away_everyone_is_told_to_come_again(#[context] context:
 
 #[rstest]
 fn connections_that_were_cut_while_nobody_used_them_are_replaced_unnoticed(#[context] context: Context) {
-    stage(&context, Setup::default()).tell(async |world, _| {
+    stage(&context, Setup { pool_size: Some(3), ..Setup::default() }).tell(async |world, _| {
         const CUT: &str = "
             SELECT pg_terminate_backend(pid) AS cut FROM pg_stat_activity
             WHERE application_name = 'platform-service' AND datname = current_database()";
