@@ -214,6 +214,7 @@ fn what_the_application_role_may_not_do(#[context] context: Context) {
         let schema = format!("\"{}\"", schema(&acme).await?);
         // Even while it rightly works for this tenant.
         let sealed = world.data.tenants().seal("tenant", &acme.id).await?;
+        let mut session = as_application(world).await?;
         for (what, statement) in [
             ("Reading the key", "SELECT * FROM platform.seal"),
             ("Reading the passwords", "SELECT * FROM platform.application"),
@@ -254,8 +255,7 @@ fn what_the_application_role_may_not_do(#[context] context: Context) {
             ("Running programs", "COPY (SELECT 1) TO PROGRAM 'true'"),
         ] {
             world.step(what);
-            let mut session = as_application(world).await?;
-            session.run(&format!("SET app.tenant = '{sealed}'")).await?;
+            session.run(&format!("RESET ALL; SET app.tenant = '{sealed}'")).await?;
             let statement =
                 statement.replace("{schema}", &schema).replace("{owner}", &owner).replace("{role}", &role);
             denied(&mut session, &statement).await?;
