@@ -9,8 +9,11 @@
 
 mod index;
 
+use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rand::Rng as _;
@@ -205,16 +208,17 @@ impl LeakDetector {
         }
         self.settle();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut entitlement = entitlement.clone();
+        let mut entitlement = Cow::Borrowed(entitlement);
         known.pass_index.find(request, |_, secret| -> Option<()> {
-            if let (Entitlement::Tenants(tenants), Some(tenant)) =
-                (&mut entitlement, known.passes.get(secret))
+            if let Some(tenant) = known.passes.get(secret)
+                && let Entitlement::Tenants(tenants) = entitlement.to_mut()
             {
                 tenants.insert(tenant.clone());
             }
             None
         });
-        let request = request.to_ascii_lowercase();
+        // Most responses hold nothing that one would have to look for in the request.
+        let request = LazyCell::new(|| request.to_ascii_lowercase());
         response.into_iter().find_map(|(place, text)| {
             let id = known.foreign_id(&entitlement, &request, text);
             let found = id.or_else(|| foreign_canary(&entitlement, &request, text));
@@ -244,7 +248,7 @@ impl Known {
     fn foreign_id(
         &self,
         entitlement: &Entitlement,
-        request: &str,
+        request: &impl Deref<Target = String>,
         text: &str,
     ) -> Option<(usize, String, String)> {
         self.index.find(text, |at, id| {
@@ -258,13 +262,18 @@ impl Known {
 
 /// Canaries need no index: their form gives them away, also those of tenants this process never saw (another
 /// process of the run, an earlier run).
-fn foreign_canary(entitlement: &Entitlement, request: &str, text: &str) -> Option<(usize, String, String)> {
-    let folded = text.to_ascii_lowercase();
-    folded.match_indices(CANARY_PREFIX).find_map(|(at, _)| {
-        let candidate = folded.get(at..at + CANARY_LENGTH)?;
-        let formed = Canary::is_formed(candidate);
-        let canary = Canary(candidate.to_owned());
-        (formed && !entitlement.covers(&canary) && !request.contains(candidate))
+fn foreign_canary(
+    entitlement: &Entitlement,
+    request: &impl Deref<Target = String>,
+    text: &str,
+) -> Option<(usize, String, String)> {
+    // Every response is searched, and hardly any holds one: only what begins like a canary is looked at.
+    let begin = CANARY_PREFIX.as_bytes()[0];
+    memchr::memchr2_iter(begin, begin.to_ascii_uppercase(), text.as_bytes()).find_map(|at| {
+        let candidate = text.get(at..at + CANARY_LENGTH)?;
+        let begins = candidate.get(..CANARY_PREFIX.len())?.eq_ignore_ascii_case(CANARY_PREFIX);
+        let canary = begins.then(|| Canary(candidate.to_ascii_lowercase()))?;
+        (Canary::is_formed(&canary.0) && !entitlement.covers(&canary) && !request.contains(&canary.0))
             .then(|| (at, canary.0, "canary".to_owned()))
     })
 }

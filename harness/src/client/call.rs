@@ -296,5 +296,9 @@ impl Call {
 
 /// A header's value, a character to a byte: what is no text must be sent too.
 fn octets(value: &Secret) -> Vec<u8> {
-    value.reveal().chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
+    let text = value.reveal();
+    if text.is_ascii() {
+        return text.as_bytes().to_vec();
+    }
+    text.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
 }

@@ -1,5 +1,6 @@
 //! A call whose request is on its way: what its answer is searched for, and how both are recorded.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use reqwest::header::HeaderMap;
@@ -37,7 +38,8 @@ impl Received {
         Ok(Received {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            body: String::from_utf8_lossy(&body).into_owned(),
+            body: String::from_utf8(body)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
         })
     }
 }
@@ -58,12 +60,12 @@ impl Pending {
     /// The first thing in a response that belongs to a tenant the principal is not entitled to.
     pub fn leak(&self, received: &Received) -> Option<Leak> {
         let sent = self.request.carried();
-        let headers: Vec<(String, String)> = received
+        let headers: Vec<(&str, Cow<'_, str>)> = received
             .headers
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
             .collect();
-        let places = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let places = headers.iter().map(|(name, value)| (*name, value.as_ref()));
         let places = std::iter::once(("body", received.body.as_str())).chain(places);
         let mut leak = self.api.inner.connection.leaks.scan(&self.principal.entitlement, &sent, places)?;
         leak.around = redact_text(&leak.around, &self.secrets());

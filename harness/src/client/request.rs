@@ -71,8 +71,7 @@ impl Request {
         let secret = |slot: &&Slot| matches!(slot.kind, SlotKind::InvitationToken | SlotKind::Password);
         let secrets = operation.slots.iter().filter(secret);
         let secrets = secrets.filter_map(|slot| values.given(slot)).collect();
-        let base = target.base_url.as_str().trim_end_matches('/');
-        let mut url = Url::parse(&format!("{base}{path}")).map_err(|_| CallError::Unfilled {
+        let mut url = at(&target.base_url, &path).map_err(|_| CallError::Unfilled {
             operation: operation.name.clone(),
             place: path.clone(),
             kind: "path".to_owned(),
@@ -118,6 +117,21 @@ impl Values {
     fn given(&self, slot: &Slot) -> Option<String> {
         self.by_place.get(&slot.place).or_else(|| self.by_kind.get(&slot.kind)).cloned()
     }
+}
+
+/// The URL of a path under a base. Its host need not be understood anew for each request.
+fn at(base: &Url, path: &str) -> Result<Url, url::ParseError> {
+    let under = base.path().trim_end_matches('/');
+    // What begins with two slashes, however they are written, would be read as a host.
+    let is_plain =
+        |path: &str| path.strip_prefix('/').is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
+    if base.query().is_none()
+        && base.fragment().is_none()
+        && is_plain(if under.is_empty() { path } else { under })
+    {
+        return Url::options().base_url(Some(base)).parse(&format!("{under}{path}"));
+    }
+    Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/')))
 }
 
 /// The path, filled and encoded.
@@ -190,7 +204,26 @@ fn remove(body: &mut Value, pointer: &[String]) {
 mod tests {
     use serde_json::json;
 
-    use super::{fill, remove};
+    use reqwest::Url;
+
+    use super::{at, fill, remove};
+
+    #[test]
+    fn no_path_leads_to_another_host() {
+        for base in ["http://here:1", "http://here:1/", "http://here:1/v2", "http://here:1/v2/"] {
+            let base = Url::parse(base).unwrap();
+            let under = base.path().trim_end_matches('/');
+            for path in
+                ["/things/7", "/things/7?a=b", "/things/%2F%2e%2e", "//there/7", "/\\there", "/\t/there/7"]
+            {
+                let url = at(&base, path).unwrap();
+                let whole = format!("{}{path}", base.as_str().trim_end_matches('/'));
+                assert_eq!(url, Url::parse(&whole).unwrap(), "{base} {path}");
+                assert_eq!(url.host_str(), Some("here"), "{base} {path}");
+                assert!(url.path().starts_with(under), "{url}");
+            }
+        }
+    }
 
     fn pointer(text: &str) -> Vec<String> {
         text.split('/').map(str::to_owned).collect()

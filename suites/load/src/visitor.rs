@@ -114,7 +114,6 @@ impl Visitor {
         let Some(sender) = self.sender(data, task, invited.as_ref())? else { return Ok(None) };
 
         let mut call = api.call(&task.operation).as_(&sender).org(&tenant.org).user(&self.principal.subject);
-        call = call.slot(SlotKind::Text, &tenant.text("load"));
         for slot in &operation.slots {
             let value = match slot.kind {
                 SlotKind::Email => Some(
@@ -138,11 +137,8 @@ impl Visitor {
                     api.leaks().learn_pass(&tenant.key, &token);
                     Some(token)
                 }
-                SlotKind::Org
-                | SlotKind::User
-                | SlotKind::Text
-                | SlotKind::Status
-                | SlotKind::ResourceType => None,
+                SlotKind::Text => Some(tenant.text("load")),
+                SlotKind::Org | SlotKind::User | SlotKind::Status | SlotKind::ResourceType => None,
                 kind => match self.memory().one_of(kind, operation.effect != Effect::Read) {
                     None if !slot.optional => return Ok(None),
                     one => one,
