@@ -64,5 +64,15 @@ const auth = betterAuth({
   ],
 });
 
-const server = createServer(toNodeHandler(auth));
+const handle = toNodeHandler(auth);
+// What `fetch` has no words for (TRACE, CONNECT) makes the library's adapter throw, which would end the process. A
+// framework around it answers for such methods, and for what goes wrong in it.
+const server = createServer(async (request, response) => {
+  try {
+    await handle(request, response);
+  } catch {
+    if (!response.headersSent) response.writeHead(["TRACE", "CONNECT", "TRACK"].includes(request.method) ? 405 : 500);
+    response.end();
+  }
+});
 server.listen(Number(port), "127.0.0.1", () => console.log(`better-auth ${version} at ${baseURL}`));
