@@ -219,6 +219,42 @@ fn a_cluster_of_ones_own_keeps_what_was_committed_when_it_is_killed() {
 }
 
 #[test]
+fn whoever_is_served_when_a_cluster_is_killed_gets_no_answer() {
+    with_postgres(async |run| {
+        const WORKING: &str = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%generate_series(1, 5000)%'
+            AND state = 'active' AND pid <> pg_backend_pid()";
+        let mut cluster = Cluster::own(run).await?;
+        let folder = folder_of(run);
+        let lent = Server::of_cluster(&cluster, run).lend().await?;
+        let database = Database::connect(&described(lent.admin_url())).unwrap();
+        // Seconds of work, in which a server does not look whether its first process is still there.
+        let work = database.rows(
+            "SELECT sum(a.n * b.n) FROM generate_series(1, 3000) a(n), generate_series(1, 5000) b(n)",
+            &[],
+        );
+        let disturb = async {
+            wait::until("the work to begin", Duration::from_secs(10), || async {
+                match database.rows(WORKING, &[]).await {
+                    Ok(rows) if !rows.is_empty() => Ok(()),
+                    Ok(_) => Err("nobody works".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            })
+            .await
+            .unwrap();
+            cluster.kill()
+        };
+        let (worked, killed) = tokio::join!(work, disturb);
+        killed?;
+        assert!(worked.is_err(), "{worked:?}");
+        drop(cluster);
+        leave(&folder);
+        gone(&folder).await;
+        Ok(())
+    });
+}
+
+#[test]
 fn a_run_has_one_server_and_its_reaper_ends_it_after_the_last_user() {
     with_postgres(async |run| {
         let server = Server::made_for(run).await?;

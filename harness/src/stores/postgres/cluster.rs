@@ -132,8 +132,16 @@ impl Cluster {
         &self.place
     }
 
-    /// Kills the server as a crash does, with no chance to write anything. Comes back with [`restart`](Self::restart).
+    /// Kills the server with all its processes as a crash does, with no chance to write anything. Comes back with
+    /// [`restart`](Self::restart).
     pub fn kill(&mut self) -> Result<(), PostgresError> {
+        // Left alone, those that serve connections answer until they look whether the first is still there. Stopped, it
+        // starts no further one.
+        let first = self.postmaster.id();
+        signal(first, Signal::Stop);
+        for process in started_by(first) {
+            signal(process, Signal::Kill);
+        }
         let failed = |error: std::io::Error| PostgresError::Tool {
             what: "killing the server".to_owned(),
             said: error.to_string(),
@@ -191,6 +199,14 @@ fn signal(pid: u32, signal: Signal) {
     if let Some(process) = system.process(pid) {
         process.kill_with(signal);
     }
+}
+
+/// The processes that a process started and that are still there.
+fn started_by(pid: u32) -> Vec<u32> {
+    let Ok(mut system) = System::new() else { return Vec::new() };
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
+    let started = system.processes().values().filter(|process| process.parent() == Some(Pid::from_u32(pid)));
+    started.map(|process| process.pid().as_u32()).collect()
 }
 
 /// A port that nobody listens on now.
