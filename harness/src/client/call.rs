@@ -234,7 +234,9 @@ impl Call {
     /// the response with [`Pending::leak`] and records what is worth keeping.
     pub fn prepare(mut self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
         let caller = if self.principal.subject.is_empty() { NOBODY } else { &self.principal.subject };
-        self.values.by_kind.entry(SlotKind::Caller).or_insert_with(|| caller.to_owned());
+        if self.operation()?.slots.iter().any(|slot| slot.kind == SlotKind::Caller) {
+            self.values.by_kind.entry(SlotKind::Caller).or_insert_with(|| caller.to_owned());
+        }
         let inner = &self.api.inner;
         let target = &inner.connection.target;
         let operation = self.operation()?;

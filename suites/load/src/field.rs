@@ -279,7 +279,7 @@ struct Sending<'s> {
     visitor: &'s Visitor,
     task: &'s Task,
     operation: &'s Operation,
-    made: Made,
+    made: Made<'s>,
     pending: &'s Pending,
 }
 

@@ -1,5 +1,6 @@
 //! One user of a load run: who it is, what it knows of, and what its next request says.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -52,10 +53,10 @@ struct Invited {
 }
 
 /// A request in the making, with what is to be known of it when it is answered.
-pub(crate) struct Draft {
+pub(crate) struct Draft<'v> {
     pub call: Call,
     /// Whose data it makes.
-    tenant: Tenant,
+    tenant: Cow<'v, Tenant>,
     invitee: Option<Principal>,
 }
 
@@ -94,11 +95,11 @@ impl Visitor {
         data: &Data,
         task: &Task,
         operation: &Operation,
-    ) -> Result<Option<Draft>, DataError> {
+    ) -> Result<Option<Draft<'_>>, DataError> {
         // Somebody new is an organisation of their own, known before it is made.
         let tenant = match operation.created(SlotKind::Org) {
-            Some(_) => data.organisations().without_tenant("load")?,
-            None => self.premises.tenant.clone(),
+            Some(_) => Cow::Owned(data.organisations().without_tenant("load")?),
+            None => Cow::Borrowed(&self.premises.tenant),
         };
         let names = |kind| operation.slots.iter().any(|slot| slot.kind == kind);
         let invited = if names(SlotKind::Invitation) || names(SlotKind::InvitationToken) {
@@ -113,7 +114,7 @@ impl Visitor {
         let invitee = invites.then(|| data.users().stranger("perf-invitee")).transpose()?;
         let Some(sender) = self.sender(data, task, invited.as_ref())? else { return Ok(None) };
 
-        let mut call = api.call(&task.operation).as_(&sender).org(&tenant.org).user(&self.principal.subject);
+        let mut call = api.call(&task.operation).as_(&sender);
         for slot in &operation.slots {
             let value = match slot.kind {
                 SlotKind::Email => Some(
@@ -138,7 +139,9 @@ impl Visitor {
                     Some(token)
                 }
                 SlotKind::Text => Some(tenant.text("load")),
-                SlotKind::Org | SlotKind::User | SlotKind::Status | SlotKind::ResourceType => None,
+                SlotKind::Org => Some(tenant.org.clone()),
+                SlotKind::User => Some(self.principal.subject.clone()),
+                SlotKind::Status | SlotKind::ResourceType => None,
                 kind => match self.memory().one_of(kind, operation.effect != Effect::Read) {
                     None if !slot.optional => return Ok(None),
                     one => one,
@@ -153,30 +156,31 @@ impl Visitor {
                 call = call.query(name, value);
             }
         }
-        let now = OffsetDateTime::now_utc();
-        let since = task.days.map(|days| now - time::Duration::days(days));
-        if let Some((since, now)) = since.and_then(|since| Some((moment(since)?, moment(now)?))) {
-            call = call.query("start_date", &since).query("end_date", &now);
+        if let Some(days) = task.days {
+            let now = OffsetDateTime::now_utc();
+            if let Some((since, now)) = moment(now - time::Duration::days(days)).zip(moment(now)) {
+                call = call.query("start_date", &since).query("end_date", &now);
+            }
         }
         Ok(Some(Draft { call, tenant, invitee }))
     }
 
     /// Who sends a task; nobody where there is none.
-    fn sender(
-        &self,
+    fn sender<'s>(
+        &'s self,
         data: &Data,
         task: &Task,
-        invited: Option<&Invited>,
-    ) -> Result<Option<Principal>, DataError> {
+        invited: Option<&'s Invited>,
+    ) -> Result<Option<Cow<'s, Principal>>, DataError> {
         let sender = match task.by {
-            By::Persona => Some(self.principal.clone()),
+            By::Persona => Some(Cow::Borrowed(&self.principal)),
             By::PlatformAdmin => match data.platform_admin() {
                 Err(DataError::Lacks(_)) => None,
-                admin => Some(admin?),
+                admin => Some(Cow::Owned(admin?)),
             },
-            By::HolderOfMany => self.premises.holder_of_many.clone(),
-            By::Invitee => invited.map(|invited| invited.invitee.clone()),
-            By::Anyone => Some(Principal::anonymous()),
+            By::HolderOfMany => self.premises.holder_of_many.as_ref().map(Cow::Borrowed),
+            By::Invitee => invited.map(|invited| Cow::Borrowed(&invited.invitee)),
+            By::Anyone => Some(Cow::Owned(Principal::anonymous())),
         };
         Ok(sender.map(|sender| if task.fresh_token { with_fresh_token(sender) } else { sender }))
     }
@@ -186,7 +190,7 @@ impl Visitor {
         &self,
         data: &Data,
         operation: &Operation,
-        draft: &Made,
+        draft: &Made<'_>,
         body: &str,
     ) -> Result<(), DataError> {
         if operation.creates.is_empty() {
@@ -220,14 +224,14 @@ impl Visitor {
 }
 
 /// What is to be known of a request that was sent, when its answer says what it made.
-pub(crate) struct Made {
-    tenant: Tenant,
+pub(crate) struct Made<'v> {
+    tenant: Cow<'v, Tenant>,
     invitee: Option<Principal>,
 }
 
-impl Draft {
+impl<'v> Draft<'v> {
     /// The call, and what is to be known when it is answered.
-    pub(crate) fn into_parts(self) -> (Call, Made) {
+    pub(crate) fn into_parts(self) -> (Call, Made<'v>) {
         (self.call, Made { tenant: self.tenant, invitee: self.invitee })
     }
 }
@@ -263,11 +267,11 @@ fn mailed(system: &System, email: &str) -> Option<String> {
 }
 
 /// The same principal with a token that was never sent: nothing that is known of the others is known of it.
-fn with_fresh_token(principal: Principal) -> Principal {
+fn with_fresh_token(principal: Cow<'_, Principal>) -> Cow<'_, Principal> {
     let fresh = principal.with_claims(|claims| {
         claims.insert("jti".into(), random_code(24).into());
     });
-    fresh.unwrap_or(principal)
+    fresh.map_or(principal, Cow::Owned)
 }
 
 fn moment(at: OffsetDateTime) -> Option<String> {
