@@ -181,7 +181,7 @@ pub(crate) async fn by(scene: &Scene<'_>, attacker: &Principal, case: Case) -> R
     }
     for swapped in hops {
         let attacked = hopped(arena, operation, attacker, [own, foreign], &swapped).await?;
-        if is_refusal(arena, &attacked) {
+        if is_refusal(arena, operation, &attacked) {
             continue;
         }
         let (status, mut exchanges) = (attacked.status, vec![attacked.exchange]);

@@ -153,7 +153,7 @@ async fn lose(
     if is_no_answer(status) {
         return Ok(case.without_result(Verdict::Error, &no_answer(status)));
     }
-    if is_refusal(arena, &attacked) {
+    if is_refusal(arena, operation, &attacked) {
         if let Some(before) = before {
             let changes = before.changes(&arena.snapshot(operation, &[fill]).await?);
             if !changes.is_empty() {
@@ -201,7 +201,11 @@ async fn outlived(
     wait::until("a refusal", limit, || async {
         let call = arena.call(operation, person, fill, Class::Standing);
         let attacked = arena.attack(call).await.map_err(|stop| stop.reason)?;
-        if is_refusal(arena, &attacked) { Ok(()) } else { Err(format!("status {}", attacked.status)) }
+        if is_refusal(arena, operation, &attacked) {
+            Ok(())
+        } else {
+            Err(format!("status {}", attacked.status))
+        }
     })
     .await
     .ok()
@@ -209,9 +213,9 @@ async fn outlived(
 
 /// Whether an answer refuses, for whichever reason: a standing that was lost may look like no token, no right or no
 /// such organisation.
-pub(crate) fn is_refusal(arena: &Arena, attacked: &Attacked) -> bool {
+pub(crate) fn is_refusal(arena: &Arena, operation: &Operation, attacked: &Attacked) -> bool {
     let denials = &arena.system.target.denials;
-    let all = [&denials.unauthenticated, &denials.forbidden, &denials.hidden];
+    let all = [&denials.unauthenticated, &denials.forbidden, &denials.hidden, &operation.denied];
     attacked.leak.is_none() && all.iter().any(|statuses| statuses.contains(&attacked.status))
 }
 

@@ -94,14 +94,14 @@ async fn member(arena: &Arena, operation: &Operation, case: Case) -> Result<Case
     }
     loss.bring_about(arena, &person).await?;
     let gone = arena.attack(arena.call(proof, &person, &fill, Class::Standing)).await?;
-    if !is_refusal(arena, &gone) {
+    if !is_refusal(arena, proof, &gone) {
         let why = format!("whoever was deleted gets status {}: that is another finding", gone.status);
         return Ok(case.without_result(Verdict::Error, &why));
     }
     // An id that is never given again cannot be used again: a refusal is as good as a beginning with nothing.
     let joined = arena.attack(joining(arena, operation, &person).await?).await?;
     let again = arena.attack(arena.call(proof, &person, &fill, Class::Standing)).await?;
-    if is_refusal(arena, &again) {
+    if is_refusal(arena, proof, &again) {
         return Ok(case.passed());
     }
     let how = if joined.status < 300 { "joined again" } else { "was refused to join again" };

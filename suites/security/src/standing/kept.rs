@@ -148,7 +148,7 @@ impl Kept {
         if let Some(leak) = attacked.leak {
             return Ok(case.failed(target, "nothing foreign in the answer", &leak, vec![attacked.exchange]));
         }
-        if !is_refusal(arena, &attacked) {
+        if !is_refusal(arena, operation, &attacked) {
             // Reading about somebody whom the organisation does not have may answer with an empty list.
             let is_empty =
                 attacked.body.get("items").and_then(|items| items.as_array()).is_some_and(Vec::is_empty);

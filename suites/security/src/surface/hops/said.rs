@@ -41,21 +41,32 @@ impl Way {
     fn say(self, scene: &Scene<'_>, call: Call, org: &str) -> Result<Call, Stop> {
         Ok(match self {
             Way::Claim => call.as_(&claiming(scene, org)?),
-            Way::Header => {
-                // The contract's own header is no other place.
-                let is_other = |name: &&&str| {
-                    !said_in(scene.operation).is_some_and(|own| own.eq_ignore_ascii_case(name))
-                };
-                HEADERS.iter().filter(is_other).fold(call, |call, name| call.header(name, org))
-            }
-            Way::Query => NAMES.iter().fold(call, |call, name| call.query(name, org)),
+            Way::Header => self.names(scene.operation).fold(call, |call, name| call.header(name, org)),
+            Way::Query => self.names(scene.operation).fold(call, |call, name| call.query(name, org)),
             Way::Body => {
                 let mut body = call.filled_body()?.unwrap_or_default();
                 if let Value::Object(members) = &mut body {
-                    members.extend(NAMES.iter().map(|name| ((*name).to_owned(), org.into())));
+                    members.extend(self.names(scene.operation).map(|name| (name.to_owned(), org.into())));
                 }
                 call.json(body)
             }
+        })
+    }
+
+    /// The names under which it is said, but for the contract's own, which is no other place: who writes there says one
+    /// organisation, not two.
+    fn names(self, operation: &Operation) -> impl Iterator<Item = &'static str> {
+        let names: &[&str] = match self {
+            Way::Claim => &[],
+            Way::Header => &HEADERS,
+            Way::Query | Way::Body => &NAMES,
+        };
+        let place = org(operation).map(|slot| &slot.place);
+        names.iter().copied().filter(move |name| match (self, place) {
+            (Way::Header, Some(Place::Header(own))) => !own.eq_ignore_ascii_case(name),
+            (Way::Query, Some(Place::Query(own))) => own != name,
+            (Way::Body, Some(Place::Body(pointer))) => pointer != &[*name],
+            _ => true,
         })
     }
 }
@@ -182,7 +193,7 @@ mod tests {
     use harness::contract::{Contract, Operation};
     use serde_json::json;
 
-    use super::{sets, strikes};
+    use super::{HEADERS, NAMES, Way, sets, strikes};
 
     fn operation(method: &str) -> Operation {
         let document = json!({ "openapi": "3.1.0", "paths": { "/orgs/{orgId}/teams": { method: {
@@ -191,6 +202,21 @@ mod tests {
             "requestBody": { "content": { "application/json": { "example": { "name": "n" } } } },
         } } } });
         Contract::from_openapi(&document).unwrap().get("team-create").unwrap().clone()
+    }
+
+    #[test]
+    fn the_contracts_own_place_is_no_other_one() {
+        let document = json!({ "openapi": "3.1.0", "paths": { "/teams": { "post": {
+            "operationId": "team-create", "x-permission": ["team:create"], "x-effect": "write",
+            "x-visibility": "hidden", "x-slot": { "body/organizationId": "org" }, "responses": {},
+            "requestBody": { "content": { "application/json": { "example": { "organizationId": "o" } } } },
+        } } } });
+        let contract = Contract::from_openapi(&document).unwrap();
+        let operation = contract.get("team-create").unwrap();
+        let of = |way: Way| way.names(operation).collect::<Vec<_>>();
+        assert_eq!(of(Way::Body), ["orgId", "organisationId", "org_id", "tenantId"]);
+        assert_eq!(of(Way::Query), NAMES);
+        assert_eq!(of(Way::Header), HEADERS);
     }
 
     #[test]
