@@ -53,8 +53,8 @@ impl Way {
         })
     }
 
-    /// The names under which it is said, but for the contract's own, which is no other place: who writes there says one
-    /// organisation, not two.
+    /// The names under which it is said, but for the contract's own header and member of the body: who writes there says
+    /// one organisation, not two. A member of the query is added to one of the same name.
     fn names(self, operation: &Operation) -> impl Iterator<Item = &'static str> {
         let names: &[&str] = match self {
             Way::Claim => &[],
@@ -64,7 +64,6 @@ impl Way {
         let place = org(operation).map(|slot| &slot.place);
         names.iter().copied().filter(move |name| match (self, place) {
             (Way::Header, Some(Place::Header(own))) => !own.eq_ignore_ascii_case(name),
-            (Way::Query, Some(Place::Query(own))) => own != name,
             (Way::Body, Some(Place::Body(pointer))) => pointer != &[*name],
             _ => true,
         })
@@ -193,7 +192,7 @@ mod tests {
     use harness::contract::{Contract, Operation};
     use serde_json::json;
 
-    use super::{HEADERS, NAMES, Way, sets, strikes};
+    use super::{HEADERS, NAMES, Place, Way, sets, strikes};
 
     fn operation(method: &str) -> Operation {
         let document = json!({ "openapi": "3.1.0", "paths": { "/orgs/{orgId}/teams": { method: {
@@ -217,6 +216,9 @@ mod tests {
         assert_eq!(of(Way::Body), ["orgId", "organisationId", "org_id", "tenantId"]);
         assert_eq!(of(Way::Query), NAMES);
         assert_eq!(of(Way::Header), HEADERS);
+        let mut asked = operation.clone();
+        asked.slots[0].place = Place::Query("organizationId".to_owned());
+        assert_eq!(Way::Query.names(&asked).collect::<Vec<_>>(), NAMES, "twice, each with another");
     }
 
     #[test]
