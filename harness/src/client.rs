@@ -18,7 +18,7 @@ mod request;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::redirect;
+use reqwest::{redirect, retry};
 
 use crate::contract::{Conformance, Contract};
 use crate::exchange::Exchange;
@@ -162,6 +162,8 @@ pub fn http_client(target: &Target) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("watertight/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
+        // Nothing is sent twice, so no copy is kept for that.
+        .retry(retry::never().max_retries_per_request(0))
         .timeout(Duration::from_secs(target.limits.timeout_seconds));
     builder = match &target.proxy {
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.as_str())?),

@@ -16,6 +16,7 @@ pub mod identity;
 pub mod leak;
 pub mod leftovers;
 pub mod metrics;
+pub mod pattern;
 pub mod reaper;
 pub mod record;
 pub mod run;

@@ -24,7 +24,8 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::contract::{Binding, permission_of_roles};
+use crate::contract::{Binding, Operation, permission_of_roles};
+use crate::pattern::matches;
 use crate::record::Accepted;
 
 pub use file::TargetError;
@@ -88,6 +89,35 @@ impl Default for Denials {
     /// 401, 403, 404: what RFC 9110 15.5 says of each, with 404 for what must not be revealed (15.5.5).
     fn default() -> Self {
         Denials { unauthenticated: [401].into(), forbidden: [403].into(), hidden: [404].into() }
+    }
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No valid token.
+    Unauthenticated,
+    /// A permission is missing.
+    Forbidden,
+    /// It is another tenant's.
+    Hidden,
+}
+
+impl Refusal {
+    /// Every reason.
+    pub const ALL: [Refusal; 3] = [Refusal::Unauthenticated, Refusal::Forbidden, Refusal::Hidden];
+}
+
+impl Denials {
+    /// Whether a status of an operation refuses for one of these reasons; what the operation itself declares refuses for
+    /// any.
+    pub fn refuses(&self, operation: &Operation, status: u16, reasons: &[Refusal]) -> bool {
+        let statuses = |reason: &Refusal| match reason {
+            Refusal::Unauthenticated => &self.unauthenticated,
+            Refusal::Forbidden => &self.forbidden,
+            Refusal::Hidden => &self.hidden,
+        };
+        operation.denied.contains(&status) || reasons.iter().any(|reason| statuses(reason).contains(&status))
     }
 }
 
@@ -325,6 +355,16 @@ pub struct Resident {
     pub user: String,
 }
 
+/// Checks that ask for what a target does not promise: they are disabled by name, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    /// The checks of the security suite, `*` for any part of a path: `content/*/headers.*`.
+    pub checks: String,
+    /// Why nobody may rely on it.
+    pub reason: String,
+}
+
 /// A system under test.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -358,6 +398,8 @@ pub struct Target {
     pub consent: BTreeSet<String>,
     /// Findings that are known, and that somebody answers for.
     pub accepted: Vec<Accepted>,
+    /// What it does not promise, and is not asked for.
+    pub waived: Vec<Waiver>,
     /// Headers sent with every request.
     pub headers: BTreeMap<String, Secret>,
     /// PEM file of a certificate authority to trust besides the system's.
@@ -401,6 +443,7 @@ impl Target {
             limits: Limits::default(),
             consent: BTreeSet::new(),
             accepted: Vec::new(),
+            waived: Vec::new(),
             headers: BTreeMap::new(),
             ca: None,
             proxy: None,
@@ -435,6 +478,11 @@ impl Target {
             Some(Identity::Login(login)) => Some(login),
             _ => None,
         }
+    }
+
+    /// Why a check is not asked, if it is waived.
+    pub fn waives(&self, check: &str) -> Option<&Waiver> {
+        self.waived.iter().find(|waiver| matches(&waiver.checks, check))
     }
 
     /// Whether the target can do something.

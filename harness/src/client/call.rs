@@ -28,6 +28,8 @@ pub struct Call {
     principal: Principal,
     values: Values,
     class: Class,
+    /// Whether even what the caller is entitled to elsewhere must not come back.
+    reveals_nothing: bool,
 }
 
 impl Call {
@@ -38,6 +40,7 @@ impl Call {
             principal: Principal::anonymous(),
             values: Values::default(),
             class: Class::Use,
+            reveals_nothing: false,
         }
     }
 
@@ -149,12 +152,23 @@ impl Call {
 
     /// The path as it would be sent.
     pub fn filled_path(&self) -> Result<String, CallError> {
-        request::path(self.operation()?, &self.values)
+        let call = self.clone().naming_its_caller()?;
+        request::path(call.operation()?, &call.values)
     }
 
     /// The body as it would be sent, for whoever changes it first.
     pub fn filled_body(&self) -> Result<Option<Value>, CallError> {
-        request::body(self.operation()?, &self.values)
+        let call = self.clone().naming_its_caller()?;
+        request::body(call.operation()?, &call.values)
+    }
+
+    /// With the caller's own id wherever the operation has a place for it, unless something else was given.
+    fn naming_its_caller(mut self) -> Result<Call, CallError> {
+        if self.operation()?.slots.iter().any(|slot| slot.kind == SlotKind::Caller) {
+            let caller = if self.principal.subject.is_empty() { NOBODY } else { &self.principal.subject };
+            self.values.by_kind.entry(SlotKind::Caller).or_insert_with(|| caller.to_owned());
+        }
+        Ok(self)
     }
 
     fn operation(&self) -> Result<&Operation, CallError> {
@@ -173,6 +187,13 @@ impl Call {
         self
     }
 
+    /// The answer must be a refusal, which has nothing to show: not even of the caller's own tenant. What the operation
+    /// wants sent first may well show that.
+    pub fn revealing_nothing(mut self) -> Call {
+        self.reveals_nothing = true;
+        self
+    }
+
     /// Why it is sent; default [`Class::Use`].
     pub fn class(mut self, class: Class) -> Call {
         self.class = class;
@@ -186,7 +207,7 @@ impl Call {
         for operation in setup.unwrap_or_default() {
             let values = Values { body: None, raw_body: None, ..self.values.clone() };
             // Its answer is the target's affair: what is asked for after it shows whether it worked.
-            Box::pin(Call { operation, values, ..self.clone() }.send_alone()).await?;
+            Box::pin(Call { operation, values, reveals_nothing: false, ..self.clone() }.send_alone()).await?;
         }
         // On the heap, or every future of a call would hold the call twice.
         Box::pin(self.send_alone()).await
@@ -232,21 +253,18 @@ impl Call {
 
     /// Builds the request and counts it as sent, for a sender with a clock of its own: who sends it searches
     /// the response with [`Pending::leak`] and records what is worth keeping.
-    pub fn prepare(mut self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
-        let caller = if self.principal.subject.is_empty() { NOBODY } else { &self.principal.subject };
-        if self.operation()?.slots.iter().any(|slot| slot.kind == SlotKind::Caller) {
-            self.values.by_kind.entry(SlotKind::Caller).or_insert_with(|| caller.to_owned());
-        }
-        let inner = &self.api.inner;
+    pub fn prepare(self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
+        let call = self.naming_its_caller()?;
+        let inner = &call.api.inner;
         let target = &inner.connection.target;
-        let operation = self.operation()?;
-        self.permit(operation)?;
-        let mut request = Request::build(target, operation, &self.values)?;
-        if let Credential::Query(name, token) = &self.principal.credential {
+        let operation = call.operation()?;
+        call.permit(operation)?;
+        let mut request = Request::build(target, operation, &call.values)?;
+        if let Credential::Query(name, token) = &call.principal.credential {
             request.url.query_pairs_mut().append_pair(name, token.reveal());
             request.secrets.push(token.reveal().to_owned());
         }
-        let authorization = self.principal.credential.headers()?;
+        let authorization = call.principal.credential.headers()?;
         let id = inner.connection.run.next_request_id();
 
         let mut builder = inner
@@ -261,7 +279,7 @@ impl Call {
             builder = builder.header(name, value.reveal());
         }
         for value in &authorization {
-            builder = builder.header(self.principal.credential.name(), octets(value));
+            builder = builder.header(call.principal.credential.name(), octets(value));
         }
         if let Some(body) = &request.body {
             // Without a media type the body goes without saying what it is.
@@ -271,9 +289,12 @@ impl Call {
             builder = builder.body(body.clone());
         }
 
-        self.api.spend()?;
-        inner.connection.coverage.count(&operation.name, &self.principal.label, self.class);
-        let Call { api, operation, principal, class, .. } = self;
+        call.api.spend()?;
+        inner.connection.coverage.count(&operation.name, &call.principal.label, call.class);
+        let Call { api, operation, mut principal, class, reveals_nothing, .. } = call;
+        if reveals_nothing {
+            principal.entitlement = Entitlement::none();
+        }
         Ok((builder, Pending { api, id, operation, principal, class, request, authorization }))
     }
 

@@ -13,7 +13,7 @@ use crate::accepted::{self, AcceptedError};
 
 use super::{
     ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Login, Provision, Resident,
-    Schemas, Secret, Store, TableStore, Target, Vocabulary,
+    Schemas, Secret, Store, TableStore, Target, Vocabulary, Waiver,
 };
 use crate::contract::{Binding, problems};
 
@@ -106,6 +106,8 @@ struct TargetFile {
     #[serde(default)]
     consent: BTreeSet<String>,
     accepted: Option<PathBuf>,
+    #[serde(default)]
+    waived: Vec<Waiver>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     ca: Option<PathBuf>,
@@ -246,6 +248,7 @@ impl Target {
             limits: file.limits,
             consent: file.consent,
             accepted: accepted.transpose()?.unwrap_or_default(),
+            waived: file.waived,
             headers,
             ca: file.ca.map(beside),
             proxy: file.proxy,
@@ -320,6 +323,18 @@ fn contradiction(target: &Target) -> Option<String> {
         return Some(
             "limits.timeout_seconds must be 1 or more: within 0 nothing is ever answered".to_owned(),
         );
+    }
+    for (at, Waiver { checks, reason }) in target.waived.iter().enumerate() {
+        let number = at + 1;
+        if reason.trim().is_empty() {
+            return Some(format!("reason of [[waived]] {number} is empty; say why nobody may rely on it"));
+        }
+        if checks.split('/').next().is_none_or(|class| class.is_empty() || class.contains('*')) {
+            return Some(format!(
+                "checks of [[waived]] {number} is '{checks}', expected a class and what of it is waived, as in \
+                 \"content/*/headers.*\""
+            ));
+        }
     }
     if let Some(openapi) = target.openapi.as_ref().filter(|path| !path.starts_with('/')) {
         return Some(format!("openapi must be a path that begins with '/', found '{openapi}'"));
@@ -446,6 +461,25 @@ mod tests {
             error.contains("store.url") && error.contains("env:NAME") && !error.contains("hunter2"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_is_waived_names_a_class_and_has_a_reason() {
+        let waived = |checks: &str, reason: &str| {
+            Target::parse(
+                &format!("{BASE}[[waived]]\nchecks = '{checks}'\nreason = '{reason}'\n"),
+                Path::new("sit.toml"),
+            )
+        };
+        let target = waived("content/*/headers.*", "the gateway adds them").unwrap();
+        assert!(target.waives("content/team-get/headers.answer").is_some());
+        assert!(target.waives("content/team-get/media.plain").is_none());
+        for (checks, reason, said) in
+            [("*", "none", "[[waived]] 1 is '*'"), ("hop/*", " ", "reason of [[waived]] 1")]
+        {
+            let error = waived(checks, reason).unwrap_err().to_string();
+            assert!(error.contains("sit.toml") && error.contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
 use harness::snapshot::{Change, Snapshot, Watched};
 use harness::system::System;
+use harness::target::Refusal;
 use harness::world::Stop;
 use serde_json::{Value, json};
 
@@ -260,7 +261,9 @@ impl Arena {
         };
         let call = self.call(operation, &principal, fill, Class::Control).credential(spoilt);
         let answered = self.attack(call).await?;
-        if answered.leak.is_none() && self.system.target.denials.unauthenticated.contains(&answered.status) {
+        let denials = &self.system.target.denials;
+        if answered.leak.is_none() && denials.refuses(operation, answered.status, &[Refusal::Unauthenticated])
+        {
             return Ok(());
         }
         let status = answered.status;

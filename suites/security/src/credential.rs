@@ -6,7 +6,7 @@ use harness::contract::{Effect, Operation};
 use harness::exchange::Class;
 use harness::identity::Credential;
 use harness::record::Severity;
-use harness::target::Secret;
+use harness::target::{Refusal, Secret};
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
@@ -74,7 +74,7 @@ pub(crate) async fn run(
     outcomes: &mut Vec<CaseOutcome>,
 ) -> Result<(), Stop> {
     let target = &arena.system.target;
-    let refused = |status: u16| target.denials.unauthenticated.contains(&status);
+    let refused = |status| target.denials.refuses(operation, status, &[Refusal::Unauthenticated]);
     let mut fill = arena.fresh(&arena.acme, operation).await?;
     for flaw in FLAWS {
         let case = case(operation, &flaw);

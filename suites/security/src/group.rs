@@ -1,12 +1,13 @@
 //! A group: one class of attack on one operation. Its cases share an arena; no two groups share anything.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use harness::contract::{Contract, Operation, Unannotated};
 use harness::exchange::Class;
 use harness::suite::Suite;
 use harness::system::System;
-use harness::target::TokenStyle;
+use harness::target::{Target, TokenStyle};
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
@@ -59,6 +60,8 @@ enum Attack {
     Unannotated(Unannotated),
     /// What the system cannot have, a persona or a limit, and why.
     Absent(&'static str),
+    /// What the target does not promise, and why.
+    Waived(String),
     /// An operation that the target file binds and the target does not serve.
     Unserved(Operation),
     Matrix(Operation),
@@ -99,6 +102,25 @@ impl Group {
     /// An operation that the target does not serve is disabled by name.
     pub(crate) fn unserved(cast: &Arc<Cast>, operation: &Operation) -> Group {
         Group::single(cast, contract::unserved(operation), Attack::Unserved(operation.clone()))
+    }
+
+    /// The checks of the group that a target waives, in a group for each reason, in which nothing is sent.
+    pub(crate) fn waived(&mut self, target: &Target) -> Vec<Group> {
+        let mut waived: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
+        self.cases.retain(|case| match target.waives(&case.path) {
+            Some(waiver) => {
+                waived.entry(&waiver.reason).or_default().push(case.clone());
+                false
+            }
+            None => true,
+        });
+        let group = |(reason, cases): (&str, _)| Group {
+            path: format!("waived/{}", self.path),
+            cases,
+            attack: Attack::Waived(reason.to_owned()),
+            cast: self.cast.clone(),
+        };
+        waived.into_iter().map(group).collect()
     }
 
     fn single(cast: &Arc<Cast>, case: Case, attack: Attack) -> Group {
@@ -279,6 +301,11 @@ impl Group {
                 return cases.map(|case| case.without_result(Verdict::Skip, why)).collect();
             }
             Attack::Unserved(operation) => return vec![contract::disabled(operation)],
+            Attack::Waived(reason) => {
+                let reason = format!("waived by the target file: {reason}");
+                let cases = self.cases.iter().cloned();
+                return cases.map(|case| case.without_result(Verdict::Disabled, &reason)).collect();
+            }
             _ => {}
         }
         let mut outcomes = Vec::new();
@@ -333,6 +360,7 @@ impl Group {
             }
             Attack::Unannotated(_)
             | Attack::Absent(_)
+            | Attack::Waived(_)
             | Attack::Unserved(_)
             | Attack::Jwks(..)
             | Attack::Outage(_)

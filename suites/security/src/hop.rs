@@ -6,6 +6,7 @@ use harness::data::Fill;
 use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
 use harness::record::Severity;
+use harness::target::Refusal;
 use harness::verdict::Verdict;
 use harness::world::Stop;
 use serde_json::Value;
@@ -225,11 +226,9 @@ async fn judge(
     attacked: Attacked,
 ) -> Result<CaseOutcome, Stop> {
     let target = &arena.system.target;
-    let (status, denials) = (attacked.status, &target.denials);
+    let status = attacked.status;
     let due = due(operation, swapped);
-    let denied = (due.forbidden && denials.forbidden.contains(&status))
-        || (due.hidden && denials.hidden.contains(&status))
-        || operation.denied.contains(&status);
+    let denied = target.denials.refuses(operation, status, due.refusals());
     let mut exchanges = vec![attacked.exchange];
     if let Some(leak) = attacked.leak {
         return Ok(case.failed(&target.name, "nothing foreign in the answer", &leak, exchanges));
@@ -256,33 +255,42 @@ async fn judge(
 
 /// Which refusals are right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Due {
-    forbidden: bool,
-    hidden: bool,
+enum Due {
+    Hidden,
+    Forbidden,
+    Either,
 }
 
 impl Due {
     fn as_str(self) -> &'static str {
-        match (self.forbidden, self.hidden) {
-            (false, _) => "404, as if it were absent",
-            (true, false) => "403, whether or not the organisation exists",
-            (true, true) => "403 or 404",
+        match self {
+            Due::Hidden => "404, as if it were absent",
+            Due::Forbidden => "403, whether or not the organisation exists",
+            Due::Either => "403 or 404",
+        }
+    }
+
+    fn refusals(self) -> &'static [Refusal] {
+        match self {
+            Due::Hidden => &[Refusal::Hidden],
+            Due::Forbidden => &[Refusal::Forbidden],
+            Due::Either => &[Refusal::Forbidden, Refusal::Hidden],
         }
     }
 }
 
 /// What a request must be refused with that names another tenant's things in these slots.
 fn due(operation: &Operation, swapped: &[&Slot]) -> Due {
-    let anything = Due { forbidden: true, hidden: true };
     // Who holds an invitation knows that it is there.
     if operation.allows(&Permission::Invitee) {
-        return anything;
+        return Due::Either;
     }
     match operation.visibility {
-        Visibility::Public => anything,
-        Visibility::Hidden => Due { forbidden: false, hidden: true },
+        Visibility::Public => Due::Either,
+        Visibility::Hidden => Due::Hidden,
         // At the gate the stranger is refused; past it, foreign ids look absent.
-        Visibility::Guarded => Due { forbidden: !at_home(swapped), hidden: at_home(swapped) },
+        Visibility::Guarded if at_home(swapped) => Due::Hidden,
+        Visibility::Guarded => Due::Forbidden,
     }
 }
 
@@ -339,12 +347,10 @@ mod tests {
 
     #[test]
     fn a_guarded_organisation_is_closed_and_what_is_foreign_inside_ones_own_is_absent() {
-        let forbidden = Due { forbidden: true, hidden: false };
-        let hidden = Due { forbidden: false, hidden: true };
         let guarded = behind_a_header("guarded");
         let dues: Vec<Due> = subsets(&guarded).iter().map(|swapped| due(&guarded, swapped)).collect();
-        assert_eq!(dues, [forbidden, hidden, forbidden]);
+        assert_eq!(dues, [Due::Forbidden, Due::Hidden, Due::Forbidden]);
         let secret = behind_a_header("hidden");
-        assert!(subsets(&secret).iter().all(|swapped| due(&secret, swapped) == hidden));
+        assert!(subsets(&secret).iter().all(|swapped| due(&secret, swapped) == Due::Hidden));
     }
 }

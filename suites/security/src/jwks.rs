@@ -16,7 +16,7 @@ use harness::exchange::{Class, Exchange};
 use harness::identity::{Claims, Credential, Issuer, JwksMood, JwksServer, Principal};
 use harness::record::Severity;
 use harness::system::System;
-use harness::target::Secret;
+use harness::target::{Refusal, Secret};
 use harness::verdict::Verdict;
 use harness::wait;
 use harness::world::Stop;
@@ -256,7 +256,8 @@ impl Stage<'_> {
 
     /// Whether a status refuses for want of a valid token.
     fn is_refusal(&self, status: u16) -> bool {
-        self.arena.system.target.denials.unauthenticated.contains(&status)
+        let denials = &self.arena.system.target.denials;
+        denials.refuses(self.operation, status, &[Refusal::Unauthenticated])
     }
 
     /// Polls until something holds; an error is a stop.

@@ -4,7 +4,6 @@
 use harness::contract::{Effect, Operation, SlotKind};
 use harness::data::Fill;
 use harness::exchange::Class;
-use harness::leak::Entitlement;
 use harness::record::{MatrixCell, Record, Severity};
 use harness::suite::Suite;
 use harness::target::Denials;
@@ -115,18 +114,16 @@ async fn attempt(
 ) -> Result<CaseOutcome, Stop> {
     let case = case(operation, persona, relation);
     let target = &arena.system.target;
-    let mut principal = arena.principal_in(persona, fill).await?;
-    if expected != Expected::Allow {
-        // A refusal has nothing to show, not even of the caller's own tenant.
-        principal.entitlement = Entitlement::none();
-    }
+    let principal = arena.principal_in(persona, fill).await?;
     let mut fill = fill.clone();
     if relation == Relation::Own && !principal.subject.is_empty() {
         fill.values.insert(SlotKind::User, principal.subject.clone());
     }
     let watch = expected != Expected::Allow && operation.effect != Effect::Read;
     let before = if watch { Some(arena.snapshot(operation, &[&fill]).await?) } else { None };
-    let attacked = arena.attack(arena.call(operation, &principal, &fill, Class::Matrix)).await?;
+    let call = arena.call(operation, &principal, &fill, Class::Matrix);
+    let call = if expected == Expected::Allow { call } else { call.revealing_nothing() };
+    let attacked = arena.attack(call).await?;
     let status = attacked.status;
     let observed = observed(status, expected, &target.denials, operation);
     suite.record(&Record::Matrix(MatrixCell {

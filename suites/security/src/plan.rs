@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use harness::contract::{Contract, Operation};
 use harness::exchange::Class;
+use harness::pattern::matches;
 use harness::system::System;
-use harness::target::TokenStyle;
+use harness::target::{Target, TokenStyle, Waiver};
 
 use crate::cast::Cast;
 use crate::group::{Group, Signs};
@@ -54,7 +55,10 @@ impl Plan {
         let doubles = Group::of_doubles(&cast, contract).into_iter();
         // What is played on doubles waits more than it works, so it begins before the rest.
         let checks = keys.chain(doubles).chain(attacked).chain(surface);
-        let groups = unannotated.chain(absent).chain(unserved).chain(checks).collect();
+        let mut groups: Vec<Group> = unannotated.chain(absent).chain(unserved).chain(checks).collect();
+        let waived: Vec<Group> = groups.iter_mut().flat_map(|group| group.waived(&system.target)).collect();
+        groups.retain(|group| !group.cases.is_empty());
+        groups.extend(waived);
         Plan { groups, full }
     }
 
@@ -72,6 +76,12 @@ impl Plan {
     pub fn general(mut self) -> Plan {
         self.groups.retain(Group::is_general);
         self
+    }
+
+    /// The waivers of a target that no check of the plan is about.
+    pub fn idle_waivers<'t>(&self, target: &'t Target) -> Vec<&'t Waiver> {
+        let is_idle = |waiver: &&Waiver| !self.paths().any(|path| matches(&waiver.checks, path));
+        target.waived.iter().filter(is_idle).collect()
     }
 
     /// Whether a check is in the plan.

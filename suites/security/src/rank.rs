@@ -3,6 +3,7 @@
 use harness::contract::{Effect, Operation, Permission, SlotKind};
 use harness::exchange::Class;
 use harness::record::Severity;
+use harness::target::Refusal;
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
@@ -71,9 +72,7 @@ pub(crate) async fn run(
         let attacked = arena.attack(arena.call(operation, &attacker, &fill, Class::Rank)).await?;
         let changes = before.changes(&arena.snapshot(operation, &[&fill]).await?);
         let (target, status) = (&arena.system.target, attacked.status);
-        let refused = target.denials.forbidden.contains(&status)
-            || target.denials.hidden.contains(&status)
-            || operation.denied.contains(&status);
+        let refused = target.denials.refuses(operation, status, &[Refusal::Forbidden, Refusal::Hidden]);
         let expected = "refused, and no change of state";
         outcomes.push(if let Some(leak) = attacked.leak {
             case.failed(&target.name, "nothing foreign in the answer", &leak, vec![attacked.exchange])

@@ -13,6 +13,7 @@ use harness::data::Fill;
 use harness::exchange::Class;
 use harness::identity::Principal;
 use harness::record::Severity;
+use harness::target::Refusal;
 use harness::verdict::Verdict;
 use harness::wait;
 use harness::world::Stop;
@@ -215,8 +216,7 @@ async fn outlived(
 /// such organisation.
 pub(crate) fn is_refusal(arena: &Arena, operation: &Operation, attacked: &Attacked) -> bool {
     let denials = &arena.system.target.denials;
-    let all = [&denials.unauthenticated, &denials.forbidden, &denials.hidden, &operation.denied];
-    attacked.leak.is_none() && all.iter().any(|statuses| statuses.contains(&attacked.status))
+    attacked.leak.is_none() && denials.refuses(operation, attacked.status, &Refusal::ALL)
 }
 
 const fn reference(cwe: u32, owasp: &'static str, asvs: &'static str) -> Reference {

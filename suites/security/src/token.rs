@@ -10,7 +10,7 @@ use harness::exchange::{Class, Exchange};
 use harness::identity::forge::{BOUNDARIES, Boundary, Forged, Forgery, Known};
 use harness::identity::{Claims, Credential, Issuer, Principal};
 use harness::record::Severity;
-use harness::target::{Capability, TokenStyle};
+use harness::target::{Capability, Refusal, TokenStyle};
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
@@ -270,7 +270,7 @@ impl Trying<'_> {
             let observed = format!("status {status} for {}, and {leak}", trial.what());
             return case.failed(&target.name, "401", &observed, vec![attacked.exchange]);
         }
-        if target.denials.unauthenticated.contains(&status) {
+        if target.denials.refuses(self.operation, status, &[Refusal::Unauthenticated]) {
             return match self.breach(&attacked) {
                 None => case.passed(),
                 Some(breach) => {

@@ -90,6 +90,9 @@ fn what_would_not(system: &System) -> Table {
     for (persona, why) in Cast::of(system).absent {
         table.add_row([format!("principal {}", persona.label()), why.to_owned()]);
     }
+    for waiver in &system.target.waived {
+        table.add_row([format!("checks {}", waiver.checks), format!("waived: {}", waiver.reason)]);
+    }
     for operation in &system.contract.absent {
         let why = format!("{} {} answers like a path that nobody has", operation.method, operation.path);
         table.add_row([format!("operation {}", operation.name), why]);

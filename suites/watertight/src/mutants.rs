@@ -5,8 +5,9 @@ mod judge;
 
 use std::path::Path;
 
-use fixtures::weakness::{self, Weakness, matches};
+use fixtures::weakness::{self, Weakness};
 use futures::{StreamExt as _, stream};
+use harness::pattern::matches;
 use harness::record::{Record, WeaknessResult};
 use harness::suite::Suite;
 use harness::verdict::Exit;

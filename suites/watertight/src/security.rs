@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fixtures::EMBEDDED;
-use fixtures::weakness::matches;
 use harness::accepted;
+use harness::pattern::matches;
 use harness::record::{Accepted, Record};
 use harness::suite::Suite;
 use harness::system::System;
@@ -89,6 +89,17 @@ pub async fn run(
                 );
                 return Err(CommandError::Nothing(what));
             }
+        }
+    }
+    for (system, _) in &plans {
+        // In the whole plan, whatever part of it is run: one that is about nothing waives what it should not, or nothing.
+        let whole = if full { Plan::full(system) } else { Plan::of(system) };
+        if let Some(waiver) = whole.idle_waivers(&system.target).first() {
+            return Err(CommandError::Nothing(format!(
+                "{} waives '{}', which no check of the security suite matches; take it out, or see the paths in the report",
+                system.target.file_name(),
+                waiver.checks
+            )));
         }
     }
     let whole = matches!(scope, Scope::All);

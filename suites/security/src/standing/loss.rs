@@ -61,10 +61,14 @@ impl Loss {
             Permission::Named(needed) => cast.ladder.bottom().permits(needed),
             _ => false,
         });
+        let lists_permissions = |name: &str| {
+            let body = contract.get(name).and_then(|operation| operation.body.as_ref());
+            body.is_some_and(|body| body["permissions"].is_array())
+        };
         match self {
             Loss::Unassigned => by_role && has("role-assignment-delete"),
             Loss::Demoted => by_role && !bottom_may && has("member-role-set"),
-            Loss::Narrowed => by_role && has("role-create") && has("role-update"),
+            Loss::Narrowed => by_role && lists_permissions("role-create") && lists_permissions("role-update"),
             Loss::Removed => by_role && has("member-remove"),
             Loss::SignedOut => has(SIGN_OUT),
             Loss::Suspended | Loss::Deleted => has("user-status-set"),
@@ -204,10 +208,17 @@ fn by(arena: &Arena, name: &str, person: &Principal) -> Result<harness::client::
     let who = if is_the_platforms { arena.data().platform_admin()? } else { arena.acme.admin.clone() };
     let call = arena.api.call(name).as_(&who).org(&tenant.org).user(&person.subject);
     let call = call.member(&person.subject).class(Class::Control);
-    Ok(match &tenant.record {
+    let call = match &tenant.record {
         Some(record) => call.slot(SlotKind::Tenant, record),
         None => call,
-    })
+    };
+    let operation = arena.system.contract.get(name);
+    if !operation
+        .is_some_and(|operation| operation.slots.iter().any(|slot| slot.kind == SlotKind::Membership))
+    {
+        return Ok(call);
+    }
+    Ok(call.slot(SlotKind::Membership, &arena.data().membership(&tenant.org, &person.subject)?))
 }
 
 async fn send(call: harness::client::Call) -> Result<(), Stop> {

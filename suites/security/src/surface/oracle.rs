@@ -4,7 +4,7 @@
 mod answers;
 mod latency;
 
-use harness::contract::{Effect, Operation, Slot, SlotKind};
+use harness::contract::{Effect, Operation, Slot, SlotKind, Visibility};
 use harness::exchange::Class;
 use harness::identity::Principal;
 use harness::record::Severity;
@@ -23,10 +23,11 @@ const REFERENCE: Reference = Reference { cwe: 204, owasp: "API3", asvs: "8.2.2" 
 /// A difference counts that shows so often in a row: an accident does not come back.
 const ROUNDS: usize = 3;
 
-/// The places in which an id can be probed. Whoever holds an invitation's token knows that there is one.
+/// The places in which an id can be probed: none where existence is no secret. Whoever holds an invitation's token knows
+/// that there is one.
 pub(crate) fn places(operation: &Operation) -> impl Iterator<Item = &Slot> {
     let named = operation.naming_slots().filter(|slot| slot.kind != SlotKind::InvitationToken);
-    named.filter(|_| hop::applies(operation))
+    named.filter(|_| hop::applies(operation) && operation.visibility != Visibility::Public)
 }
 
 pub(super) fn cases(operation: &Operation, full: bool) -> Vec<Case> {

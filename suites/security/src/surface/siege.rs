@@ -7,6 +7,7 @@ use harness::data::Fill;
 use harness::exchange::{Class, Exchange};
 use harness::identity::Principal;
 use harness::snapshot::{Change, Snapshot};
+use harness::target::Refusal;
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
@@ -308,7 +309,10 @@ async fn fault(scene: &Scene<'_>, strike: &Strike<'_>, attacked: &Attacked) -> R
         Due::Refused | Due::RefusedOrCut => {
             (400..500).contains(&status) && status != 429 || is_as_absent(scene, strike, attacked).await?
         }
-        Due::Unauthenticated => scene.arena.system.target.denials.unauthenticated.contains(&status),
+        Due::Unauthenticated => {
+            let denials = &scene.arena.system.target.denials;
+            denials.refuses(scene.operation, status, &[Refusal::Unauthenticated])
+        }
         Due::Unmoved | Due::Harmless => status < 500,
     };
     Ok((!as_due).then(|| format!("status {status}")))

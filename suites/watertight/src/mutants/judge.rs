@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use fixtures::TARGET_VARIABLE;
-use fixtures::weakness::{self, Weakness, matches};
+use fixtures::weakness::{self, Weakness};
+use harness::pattern::matches;
 use harness::record::WeaknessResult;
 use harness::run::Run;
 use harness::suite::Suite;
