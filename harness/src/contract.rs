@@ -126,6 +126,8 @@ pub struct Operation {
     pub setup: Vec<String>,
     /// Headers that are the same in every request.
     pub headers: Vec<(String, String)>,
+    /// The token that it wants in the place of the credential, as `[identity.tokens]` of the target file calls it.
+    pub token: Option<String>,
     /// The members its body may have.
     pub asked: Schemas,
     /// The members its answer may have.

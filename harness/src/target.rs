@@ -198,17 +198,47 @@ pub struct Login {
     pub send: Option<String>,
     /// Where the answer has the person's id: a JSON pointer.
     pub user: String,
+    /// The operation that answers with the keys (JWKS, RFC 7517 5) which the credential is signed with, where it is a JWT.
+    #[serde(default)]
+    pub jwks: Option<String>,
+    /// Tokens besides the credential, by the name that operations call them.
+    #[serde(default)]
+    pub tokens: BTreeMap<String, Exchanged>,
+}
+
+/// A token that whoever is signed in asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchanged {
+    /// The operation that answers with it.
+    pub call: String,
+    /// Where: a JSON pointer, `header:NAME` or `cookie:NAME`.
+    pub credential: String,
+    /// As [`Login::send`].
+    #[serde(default)]
+    pub send: Option<String>,
+    /// As [`Login::jwks`].
+    #[serde(default)]
+    pub jwks: Option<String>,
 }
 
 impl Login {
-    /// Name and value of the header that carries a credential; `{}` stands for it.
-    pub fn header(&self) -> (String, String) {
-        let said = self.send.as_deref().and_then(|send| send.split_once(':'));
-        match (said, self.credential.strip_prefix("cookie:")) {
-            (Some((name, value)), _) => (name.trim().to_ascii_lowercase(), value.trim().to_owned()),
-            (None, Some(cookie)) => ("cookie".to_owned(), format!("{cookie}={{}}")),
-            (None, None) => ("authorization".to_owned(), "Bearer {}".to_owned()),
+    /// The operation that answers with the keys which an operation's credential is signed with, if it is a JWT.
+    pub fn keys_for(&self, operation: &Operation) -> Option<&str> {
+        match &operation.token {
+            Some(name) => self.tokens.get(name)?.jwks.as_deref(),
+            None => self.jwks.as_deref(),
         }
+    }
+}
+
+/// Name and value of the header that carries a credential from a place in an answer; `{}` stands for it.
+pub(crate) fn header_for(credential: &str, send: Option<&str>) -> (String, String) {
+    let said = send.and_then(|send| send.split_once(':'));
+    match (said, credential.strip_prefix("cookie:")) {
+        (Some((name, value)), _) => (name.trim().to_ascii_lowercase(), value.trim().to_owned()),
+        (None, Some(cookie)) => ("cookie".to_owned(), format!("{cookie}={{}}")),
+        (None, None) => ("authorization".to_owned(), "Bearer {}".to_owned()),
     }
 }
 

@@ -1,10 +1,11 @@
-// better-auth in one of its versions, in memory, on loopback: node server.mjs VERSION PORT
+// better-auth in one of its versions, in memory, on loopback, and a service that takes its JWTs: node server.mjs VERSION PORT
 //
 // Options are those of a production deployment as its documentation describes it, but for what a test needs: a cheap
 // hash for passwords, no rate limit, and addresses that count as verified, since nobody here reads mail.
 
 import { createServer } from "node:http";
 import { createHash } from "node:crypto";
+import { createRemoteJWKSet, jwtVerify } from "jose";
 
 const [version, port] = process.argv.slice(2);
 if (!version || !port) {
@@ -64,12 +65,23 @@ const auth = betterAuth({
   ],
 });
 
+// A service beside the library, as the JWT plugin is made for: it takes the library's tokens and fetches its keys.
+const keys = createRemoteJWKSet(new URL(`${baseURL}/api/auth/jwks`));
+const whoami = async (request, response) => {
+  const [scheme, token] = (request.headers.authorization ?? "").split(" ");
+  const verified = scheme === "Bearer" && jwtVerify(token ?? "", keys, { issuer: baseURL, audience: baseURL });
+  const claims = await Promise.resolve(verified).then((proof) => proof?.payload, () => undefined);
+  response.writeHead(claims ? 200 : 401, { "content-type": "application/json" });
+  response.end(JSON.stringify(claims ? { id: claims.sub } : { message: "no valid token" }));
+};
+
 const handle = toNodeHandler(auth);
 // What `fetch` has no words for (TRACE, CONNECT) makes the library's adapter throw, which would end the process. A
 // framework around it answers for such methods, and for what goes wrong in it.
 const server = createServer(async (request, response) => {
   try {
-    await handle(request, response);
+    const [path] = request.url.split("?");
+    await (request.method === "GET" && path === "/api/auth/whoami" ? whoami : handle)(request, response);
   } catch {
     if (!response.headersSent) response.writeHead(["TRACE", "CONNECT", "TRACK"].includes(request.method) ? 405 : 500);
     response.end();

@@ -183,6 +183,7 @@ impl Call {
     /// entitled to nothing that comes back.
     pub fn credential(mut self, credential: Credential) -> Call {
         self.principal.credential = credential;
+        self.principal.tokens.clear();
         self.principal.entitlement = Entitlement::none();
         self
     }
@@ -254,7 +255,8 @@ impl Call {
     /// Builds the request and counts it as sent, for a sender with a clock of its own: who sends it searches
     /// the response with [`Pending::leak`] and records what is worth keeping.
     pub fn prepare(self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
-        let call = self.naming_its_caller()?;
+        let mut call = self.naming_its_caller()?;
+        call.principal.credential = call.principal.credential_for(call.operation()?).clone();
         let inner = &call.api.inner;
         let target = &inner.connection.target;
         let operation = call.operation()?;

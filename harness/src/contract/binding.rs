@@ -41,6 +41,8 @@ pub struct Binding {
     pub roles: Vec<String>,
     /// The feature the organisation's plan must include.
     pub feature: Option<String>,
+    /// The token of `[identity.tokens]` that it wants in the place of the credential.
+    pub token: Option<String>,
 }
 
 /// A binding as an operation of an OpenAPI document.
@@ -371,9 +373,12 @@ impl Compiler<'_> {
         });
         // Of a system that says nothing of it, nothing is claimed: it may refuse strangers as it likes.
         let visibility = binding.visibility.as_deref().or_else(|| method.map(|_| "public"));
-        for (key, word) in
-            [("x-effect", effect), ("x-visibility", visibility), ("x-feature", binding.feature.as_deref())]
-        {
+        for (key, word) in [
+            ("x-effect", effect),
+            ("x-visibility", visibility),
+            ("x-feature", binding.feature.as_deref()),
+            ("x-token", binding.token.as_deref()),
+        ] {
             if let Some(word) = word {
                 members.insert(key.to_owned(), word.into());
             }

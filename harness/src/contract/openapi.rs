@@ -99,7 +99,8 @@ impl Reader<'_> {
         let permission = self.required("x-permission").cloned();
         let effect = self.required("x-effect").cloned();
         let visibility = self.required("x-visibility").cloned();
-        let feature = self.feature();
+        let feature = self.named("x-feature", "a feature");
+        let token = self.named("x-token", "a token of [identity.tokens] in the target file");
         let denied = self.denied();
         let setup = self.setup();
         let slots = self.slots(shared_parameters);
@@ -141,6 +142,7 @@ impl Reader<'_> {
             denied,
             setup,
             headers: self.headers(),
+            token,
             asked: schema::asked(self.document, self.operation),
             answered: schema::answered(self.document, self.operation),
             query: self.query(shared_parameters),
@@ -163,12 +165,12 @@ impl Reader<'_> {
         found
     }
 
-    fn feature(&mut self) -> Option<String> {
-        let feature = self.operation.get("x-feature")?;
-        if feature.as_str().is_none_or(str::is_empty) {
-            self.problem(&format!("x-feature is {feature}, expected the name of a feature"));
+    fn named(&mut self, key: &str, what: &str) -> Option<String> {
+        let name = self.operation.get(key)?;
+        if name.as_str().is_none_or(str::is_empty) {
+            self.problem(&format!("{key} is {name}, expected the name of {what}"));
         }
-        feature.as_str().map(str::to_owned)
+        name.as_str().map(str::to_owned)
     }
 
     fn denied(&mut self) -> BTreeSet<u16> {

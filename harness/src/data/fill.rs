@@ -59,6 +59,11 @@ fn ends_the_tenant(operation: &Operation) -> bool {
         && named.next().is_none()
 }
 
+/// Whether an operation can do without a kind: it has only optional places for it.
+fn may_lack(operation: &Operation, kind: SlotKind) -> bool {
+    operation.slots.iter().filter(|slot| slot.kind == kind).all(|slot| slot.optional)
+}
+
 /// Whether the permission that the path names is changed or ended.
 fn changes_permission(operation: &Operation) -> bool {
     let names_it = |slot: &Slot| slot.kind == SlotKind::Permission && matches!(slot.place, Place::Path(_));
@@ -113,9 +118,14 @@ impl Data {
                 SlotKind::Permission if changes_permission(operation) => {
                     self.permissions().create(tenant).await?
                 }
-                _ => match self.value(tenant, admin, kind, &mut fill).await? {
-                    Some(value) => value,
-                    None => continue,
+                _ => match self.value(tenant, admin, kind, &mut fill).await {
+                    Ok(Some(value)) => value,
+                    Ok(None) => continue,
+                    // What nothing makes here cannot be named, and need not be.
+                    Err(DataError::Call(CallError::NoSuchOperation { .. })) if may_lack(operation, kind) => {
+                        continue;
+                    }
+                    Err(error) => return Err(error),
                 },
             };
             fill.values.insert(kind, value);

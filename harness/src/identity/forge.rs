@@ -7,6 +7,7 @@
 mod boundary;
 mod certificate;
 mod claims;
+mod given;
 mod keys;
 mod sealed;
 mod shape;
@@ -23,6 +24,7 @@ use crate::record::Severity;
 use crate::target::{Secret, TokenStyle};
 
 pub use boundary::{BOUNDARIES, Boundary};
+pub use given::{Counterfeit, Given};
 
 /// One way to forge a token.
 #[derive(Clone, Copy)]
@@ -210,6 +212,9 @@ impl<'i> Draft<'i> {
         Forged::bearer(&sealed?)
     }
 }
+
+/// A key's id that leads whoever takes it for a path to a file with nothing in it.
+const EMPTY_FILE: &str = "../../../../../../../../dev/null";
 
 /// Seconds past every tolerance: leeways of a minute are common.
 const WELL_PAST: u64 = 3600;

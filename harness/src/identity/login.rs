@@ -1,10 +1,12 @@
 //! Signing up and in where the target signs: two operations of its contract, and a credential in their answer.
 
+use std::collections::BTreeMap;
+
 use super::{Credential, Principal};
-use crate::client::{Answer, Api, CallError};
+use crate::client::{Answer, Api, Call, CallError};
 use crate::contract::SlotKind;
 use crate::leak::{Entitlement, random_code};
-use crate::target::{Login, Secret, Target};
+use crate::target::{Exchanged, Login, Secret, Target, header_for};
 
 /// Nobody can sign in. Names the file, the key and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +21,7 @@ pub enum LoginError {
     )]
     Refused {
         /// The key of `[identity]`.
-        key: &'static str,
+        key: String,
         /// The target file.
         file: String,
         /// The operation.
@@ -36,7 +38,7 @@ pub enum LoginError {
     )]
     Missing {
         /// The key of `[identity]`.
-        key: &'static str,
+        key: String,
         /// The target file.
         file: String,
         /// What stands there.
@@ -62,39 +64,71 @@ pub async fn sign_up(api: &Api, login: &Login, label: &str, email: &str) -> Resu
         None => (&login.sign_up, up),
         Some(sign_in) => (sign_in, attempt(api, "sign_in", sign_in, label, email, &password).await?),
     };
-    let given = text(api.target(), "credential", &login.credential, &signed_in, operation)?;
-    let (header, template) = login.header();
-    Ok(Principal {
+    let credential = carried(
+        api.target(),
+        "credential",
+        (&login.credential, login.send.as_deref()),
+        &signed_in,
+        operation,
+    )?;
+    let mut person = Principal {
         label: label.to_owned(),
         subject: user,
         email: email.to_owned(),
         entitlement: Entitlement::none(),
-        credential: Credential::Given { header, value: Secret::new(template.replace("{}", &given)) },
-    })
+        credential,
+        tokens: BTreeMap::new(),
+    };
+    for (name, Exchanged { call, credential, send, .. }) in &login.tokens {
+        let key = format!("tokens.{name}");
+        let answer = answered(api, &format!("{key}.call"), call, api.call(call).as_(&person)).await?;
+        let place = (credential.as_str(), send.as_deref());
+        let token = carried(api.target(), &format!("{key}.credential"), place, &answer, call)?;
+        person.tokens.insert(name.clone(), token);
+    }
+    Ok(person)
+}
+
+/// What an answer gives, in the header that carries it from then on.
+fn carried(
+    target: &Target,
+    key: &str,
+    (place, send): (&str, Option<&str>),
+    answer: &Answer,
+    operation: &str,
+) -> Result<Credential, LoginError> {
+    let given = text(target, key, place, answer, operation)?;
+    let (header, template) = header_for(place, send);
+    Ok(Credential::Given { header, value: Secret::new(template.replace("{}", &given)) })
 }
 
 async fn attempt(
     api: &Api,
-    key: &'static str,
+    key: &str,
     operation: &str,
     label: &str,
     email: &str,
     password: &str,
 ) -> Result<Answer, LoginError> {
     let call = api.call(operation).slot(SlotKind::Email, email).slot(SlotKind::Password, password);
-    let answer = call.slot(SlotKind::Text, label).send().await?;
+    answered(api, key, operation, call.slot(SlotKind::Text, label)).await
+}
+
+/// The answer to a call that has to succeed.
+async fn answered(api: &Api, key: &str, operation: &str, call: Call) -> Result<Answer, LoginError> {
+    let answer = call.send().await?;
     if (200..300).contains(&answer.status) {
         return Ok(answer);
     }
     let body = answer.exchange.response_body.as_deref().unwrap_or("no body").chars().take(200).collect();
     let (file, operation, status) = (api.target().file_name(), operation.to_owned(), answer.status);
-    Err(LoginError::Refused { key, file, operation, status, body })
+    Err(LoginError::Refused { key: key.to_owned(), file, operation, status, body })
 }
 
 /// What stands in the answer at a pointer, in a header, or in a cookie.
 fn text(
     target: &Target,
-    key: &'static str,
+    key: &str,
     source: &str,
     answer: &Answer,
     operation: &str,
@@ -110,7 +144,7 @@ fn text(
             answer.texts().into_iter().chain(cookies(answer).map(|(name, _)| format!("cookie:{name}")));
         let found: Vec<String> = places.chain(headers).collect();
         LoginError::Missing {
-            key,
+            key: key.to_owned(),
             file: target.file_name(),
             looked_for: source.to_owned(),
             operation: operation.to_owned(),

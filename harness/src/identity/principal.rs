@@ -1,9 +1,11 @@
 //! A principal: who sends a request, with what credential, and whose data may come back.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::token::unix_now;
 use super::{Claims, Issuer, KeyError};
+use crate::contract::Operation;
 use crate::leak::Entitlement;
 use crate::target::Secret;
 
@@ -20,6 +22,8 @@ pub struct Principal {
     pub entitlement: Entitlement,
     /// What is sent in `Authorization`.
     pub credential: Credential,
+    /// What is sent in its place to the operations that want a token of this name.
+    pub tokens: BTreeMap<String, Credential>,
 }
 
 /// What goes into the `Authorization` header, or into whatever header the target wants it in.
@@ -141,6 +145,7 @@ impl Principal {
             email: String::new(),
             entitlement: Entitlement::none(),
             credential: Credential::None,
+            tokens: BTreeMap::new(),
         }
     }
 
@@ -158,7 +163,14 @@ impl Principal {
             email: email.to_owned(),
             entitlement,
             credential: Credential::minted(issuer.clone(), issuer.claims(subject, email)),
+            tokens: BTreeMap::new(),
         }
+    }
+
+    /// What an operation is sent: the token that it wants, or the credential.
+    pub fn credential_for(&self, operation: &Operation) -> &Credential {
+        let token = operation.token.as_ref().and_then(|name| self.tokens.get(name));
+        token.unwrap_or(&self.credential)
     }
 
     /// The same principal with other claims: an unverified e-mail, a claimed organisation. `None` when its

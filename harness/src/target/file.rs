@@ -12,8 +12,8 @@ use serde::Deserialize;
 use crate::accepted::{self, AcceptedError};
 
 use super::{
-    ArchiveStandIn, Capability, DatabaseStore, Denials, Identity, Limits, Login, Provision, Resident,
-    Schemas, Secret, Store, TableStore, Target, Vocabulary, Waiver,
+    ArchiveStandIn, Capability, DatabaseStore, Denials, Exchanged, Identity, Limits, Login, Provision,
+    Resident, Schemas, Secret, Store, TableStore, Target, Vocabulary, Waiver,
 };
 use crate::contract::{Binding, problems};
 
@@ -344,7 +344,8 @@ fn contradiction(target: &Target) -> Option<String> {
         let what = "vocabulary.roles must begin with the role that may do everything, which vocabulary.admin_role calls";
         return Some(format!("{what} '{admin_role}'; found {roles:?}"));
     }
-    target.login().and_then(|login| login_trouble(target, login)).or_else(|| provision_trouble(target))
+    let login = target.login().and_then(|login| login_trouble(target, login));
+    login.or_else(|| token_trouble(target)).or_else(|| provision_trouble(target))
 }
 
 fn mints(target: &Target) -> bool {
@@ -353,7 +354,7 @@ fn mints(target: &Target) -> bool {
 
 /// What of the sign-in cannot work, by its key. Operations of a document are not known yet.
 fn login_trouble(target: &Target, login: &Login) -> Option<String> {
-    let Login { sign_up, sign_in, credential, send, user } = login;
+    let Login { sign_up, sign_in, credential, send, user, jwks, tokens } = login;
     let unbound = |key: &str, operation: &String| {
         let missing = target.openapi.is_none() && !target.operations.contains_key(operation);
         missing.then(|| {
@@ -362,27 +363,51 @@ fn login_trouble(target: &Target, login: &Login) -> Option<String> {
             )
         })
     };
-    let source = credential.starts_with('/')
-        || ["header:", "cookie:"]
-            .iter()
-            .any(|place| credential.strip_prefix(place).is_some_and(|name| !name.is_empty()));
-    if !source {
-        return Some(format!(
-            "identity.credential is '{credential}', expected a JSON pointer into the answer such as \"/token\", or \
-             \"header:NAME\" or \"cookie:NAME\""
-        ));
-    }
     if !user.starts_with('/') {
         return Some(format!(
             "identity.user is '{user}', expected a JSON pointer into the answer such as \"/user/id\""
         ));
     }
-    if send.as_ref().is_some_and(|send| !send.contains(':') || !send.contains("{}")) {
-        return Some(
-            "identity.send must be a header with {} for the credential, as in \"X-Session: {}\"".to_owned(),
-        );
+    let of_token = |(name, Exchanged { call, credential, send, jwks }): (&String, &Exchanged)| {
+        let key = |key: &str| format!("tokens.{name}.{key}");
+        carriage_trouble(&key(""), credential, send.as_deref())
+            .or_else(|| unbound(&key("call"), call))
+            .or_else(|| unbound(&key("jwks"), jwks.as_ref()?))
+    };
+    carriage_trouble("", credential, send.as_deref())
+        .or_else(|| unbound("sign_up", sign_up))
+        .or_else(|| unbound("sign_in", sign_in.as_ref()?))
+        .or_else(|| unbound("jwks", jwks.as_ref()?))
+        .or_else(|| tokens.iter().find_map(of_token))
+}
+
+/// What is wrong with where a credential stands in an answer, or with the header that carries it.
+fn carriage_trouble(key: &str, credential: &str, send: Option<&str>) -> Option<String> {
+    let is_source = credential.starts_with('/')
+        || ["header:", "cookie:"]
+            .iter()
+            .any(|place| credential.strip_prefix(place).is_some_and(|name| !name.is_empty()));
+    if !is_source {
+        return Some(format!(
+            "identity.{key}credential is '{credential}', expected a JSON pointer into the answer such as \"/token\", or \
+             \"header:NAME\" or \"cookie:NAME\""
+        ));
     }
-    unbound("sign_up", sign_up).or_else(|| sign_in.as_ref().and_then(|sign_in| unbound("sign_in", sign_in)))
+    let is_header = send.is_none_or(|send| send.contains(':') && send.contains("{}"));
+    (!is_header).then(|| {
+        format!("identity.{key}send must be a header with {{}} for the credential, as in \"X-Session: {{}}\"")
+    })
+}
+
+/// Operations that want a token which nobody asks for.
+fn token_trouble(target: &Target) -> Option<String> {
+    let known = |token: &String| target.login().is_some_and(|login| login.tokens.contains_key(token));
+    let wanted = target.operations.iter().filter_map(|(name, binding)| Some((name, binding.token.as_ref()?)));
+    let (operation, token) = wanted.into_iter().find(|(_, token)| !known(token))?;
+    Some(format!(
+        "operations.{operation}.token is '{token}', which [identity.tokens] does not have; add [identity.tokens.{token}] \
+         with call and credential"
+    ))
 }
 
 fn provision_trouble(target: &Target) -> Option<String> {

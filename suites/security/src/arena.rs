@@ -256,7 +256,8 @@ impl Arena {
         fill: &Fill,
     ) -> Result<(), Stop> {
         let principal = self.rightful(operation, side, fill);
-        let Some(spoilt) = principal.credential.spoilt()?.filter(|_| operation.needs_token()) else {
+        let Some(spoilt) = principal.credential_for(operation).spoilt()?.filter(|_| operation.needs_token())
+        else {
             return Ok(());
         };
         let call = self.call(operation, &principal, fill, Class::Control).credential(spoilt);

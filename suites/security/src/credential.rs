@@ -1,14 +1,17 @@
 //! Credentials that the target gave: without one, and with a broken one, every operation that needs one is closed.
 //!
-//! What the harness cannot sign it cannot forge; what it was given it can leave out, cut and alter.
+//! What the harness cannot sign it cannot forge; what it was given it can leave out, cut and alter. Of a JWT it makes
+//! whatever takes the published keys alone.
 
 use harness::contract::{Effect, Operation};
 use harness::exchange::Class;
 use harness::identity::Credential;
+use harness::identity::forge::{Counterfeit, Given};
 use harness::record::Severity;
-use harness::target::{Refusal, Secret};
+use harness::target::{Login, Refusal, Secret};
 use harness::verdict::Verdict;
 use harness::world::Stop;
+use serde_json::Value;
 
 use crate::arena::{Arena, is_no_answer, listed, no_answer};
 use crate::case::{Case, CaseOutcome, Reference};
@@ -51,20 +54,63 @@ impl Flaw {
     }
 }
 
-/// The cases of an operation: one for each flaw.
-pub(crate) fn cases(operation: &Operation) -> Vec<Case> {
-    FLAWS.iter().map(|flaw| case(operation, flaw)).collect()
+/// What is sent in the place of a rightful credential.
+#[derive(Clone, Copy)]
+enum Wrong {
+    Flaw(&'static Flaw),
+    /// Of a JWT, whose issuer publishes its keys.
+    Counterfeit(&'static Counterfeit),
 }
 
-fn case(operation: &Operation, flaw: &Flaw) -> Case {
-    Case {
-        path: format!("token/{}/{}", operation.name, flaw.id),
-        operation: operation.name.clone(),
-        reference: Reference { cwe: flaw.cwe, owasp: "API2", asvs: "8.2.1" },
-        severity: Severity::Critical,
-        title: format!("{} accepts {}", operation.name, flaw.what),
-        gain: format!("uses {} in the name of anyone", operation.name),
+impl Wrong {
+    /// All that can be made of an operation's credential.
+    fn all(operation: &Operation, login: &Login) -> impl Iterator<Item = Wrong> + use<> {
+        let is_jwt = login.keys_for(operation).is_some();
+        let counterfeits = Counterfeit::ALL.iter().filter(move |_| is_jwt).map(Wrong::Counterfeit);
+        FLAWS.iter().map(Wrong::Flaw).chain(counterfeits)
     }
+
+    fn what(self) -> &'static str {
+        match self {
+            Wrong::Flaw(flaw) => flaw.what,
+            Wrong::Counterfeit(counterfeit) => counterfeit.what,
+        }
+    }
+
+    fn case(self, operation: &Operation) -> Case {
+        let (id, cwe, asvs, severity) = match self {
+            Wrong::Flaw(flaw) => (flaw.id, flaw.cwe, "8.2.1", Severity::Critical),
+            Wrong::Counterfeit(Counterfeit { id, known, .. }) => (*id, known.cwe, known.asvs, known.severity),
+        };
+        Case {
+            path: format!("token/{}/{id}", operation.name),
+            operation: operation.name.clone(),
+            reference: Reference { cwe, owasp: "API2", asvs },
+            severity,
+            title: format!("{} accepts {}", operation.name, self.what()),
+            gain: format!("uses {} in the name of anyone", operation.name),
+        }
+    }
+
+    /// The header's value with something else for its secret; none where nothing is sent.
+    fn of(self, credential: &Credential, value: &str, jwks: &Value) -> Result<Option<String>, Stop> {
+        let counterfeit = match self {
+            Wrong::Flaw(flaw) => return Ok(flaw.of(credential, value)),
+            Wrong::Counterfeit(counterfeit) => counterfeit,
+        };
+        let (before, token) = value.split_at(credential.secret_begins(value));
+        let given = Given::read(token, jwks)?.ok_or_else(|| {
+            Stop::error(
+                "the credential is no JWT whose key is among those that `jwks` of the target file names",
+            )
+        })?;
+        Ok(Some(format!("{before}{}", counterfeit.of(&given)?)))
+    }
+}
+
+/// The cases of an operation: one for each thing that is wrong with a credential.
+pub(crate) fn cases(operation: &Operation, login: &Login) -> Vec<Case> {
+    Wrong::all(operation, login).map(|wrong| wrong.case(operation)).collect()
 }
 
 /// Runs the flaws on one operation against one resource, then the rightful success on it.
@@ -75,15 +121,19 @@ pub(crate) async fn run(
 ) -> Result<(), Stop> {
     let target = &arena.system.target;
     let refused = |status| target.denials.refuses(operation, status, &[Refusal::Unauthenticated]);
+    let login = target.login().ok_or_else(|| Stop::error("nobody signs in to the target"))?;
+    let jwks = match login.keys_for(operation) {
+        Some(keys) => arena.api.call(keys).class(Class::Control).send().await?.expect(200)?.json(),
+        None => Value::Null,
+    };
     let mut fill = arena.fresh(&arena.acme, operation).await?;
-    for flaw in FLAWS {
-        let case = case(operation, &flaw);
+    for wrong in Wrong::all(operation, login) {
+        let case = wrong.case(operation);
         let rightful = arena.rightful(operation, &arena.acme, &fill);
-        let name = rightful.credential.name().to_owned();
-        let value = rightful.credential.header()?;
-        let value = value.ok_or_else(|| Stop::error("the rightful caller has no credential"))?;
-        let credential = match flaw.of(&rightful.credential, value.reveal()) {
-            Some(broken) => Credential::Given { header: name, value: Secret::new(broken) },
+        let given = rightful.credential_for(operation);
+        let value = given.header()?.ok_or_else(|| Stop::error("the rightful caller has no credential"))?;
+        let credential = match wrong.of(given, value.reveal(), &jwks)? {
+            Some(broken) => Credential::Given { header: given.name().to_owned(), value: Secret::new(broken) },
             None => Credential::None,
         };
         let watch = operation.effect != Effect::Read;
@@ -105,7 +155,7 @@ pub(crate) async fn run(
         } else if is_no_answer(status) && attacked.leak.is_none() {
             case.without_result(Verdict::Error, &no_answer(status))
         } else {
-            case.failed(&target.name, "401", &format!("status {status} for {}", flaw.what), exchange)
+            case.failed(&target.name, "401", &format!("status {status} for {}", wrong.what()), exchange)
         });
     }
     arena.control(operation, &arena.acme, &fill).await?;

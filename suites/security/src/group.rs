@@ -7,7 +7,7 @@ use harness::contract::{Contract, Operation, Unannotated};
 use harness::exchange::Class;
 use harness::suite::Suite;
 use harness::system::System;
-use harness::target::{Target, TokenStyle};
+use harness::target::{Login, Target, TokenStyle};
 use harness::verdict::Verdict;
 use harness::world::Stop;
 
@@ -23,23 +23,23 @@ use crate::{
 
 /// Who signs the tokens, and so what can be forged.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Signs {
+pub(crate) enum Signs<'s> {
     /// The harness, like somebody: any claim in any token.
     Harness(TokenStyle),
-    /// The target.
-    Target,
+    /// The target, for whoever signs in so.
+    Target(&'s Login),
 }
 
-impl Signs {
-    pub(crate) fn of(system: &System) -> Signs {
-        if system.target.login().is_some() { Signs::Target } else { Signs::Harness(system.token_style()) }
+impl<'s> Signs<'s> {
+    pub(crate) fn of(system: &'s System) -> Signs<'s> {
+        system.target.login().map_or_else(|| Signs::Harness(system.token_style()), Signs::Target)
     }
 
     /// What the tokens of a class look like; of the target's own none can be forged.
     fn style_for(self, class: Class) -> Option<TokenStyle> {
         match self {
             Signs::Harness(style) => Some(style),
-            Signs::Target => (class != Class::Token).then(TokenStyle::default),
+            Signs::Target(_) => (class != Class::Token).then(TokenStyle::default),
         }
     }
 }
@@ -172,7 +172,7 @@ impl Group {
         cast: &Arc<Cast>,
         contract: &Contract,
         operation: &Operation,
-        signs: Signs,
+        signs: Signs<'_>,
         extent: Extent,
     ) -> Vec<Group> {
         let group = |class: &str, cases, attack| Group {
@@ -204,8 +204,9 @@ impl Group {
                     let cases = token::cases(operation, style, extent);
                     among("token", cases, &FEW, Attack::Token(extent, operation.clone()));
                 }
-                Signs::Target => {
-                    among("token", credential::cases(operation), &FEW, Attack::Credential(operation.clone()));
+                Signs::Target(login) => {
+                    let cases = credential::cases(operation, login);
+                    among("token", cases, &FEW, Attack::Credential(operation.clone()));
                 }
             }
         }

@@ -7,7 +7,7 @@ use harness::contract::{Contract, Operation};
 use harness::exchange::Class;
 use harness::pattern::matches;
 use harness::system::System;
-use harness::target::{Target, TokenStyle, Waiver};
+use harness::target::{TokenStyle, Waiver};
 
 use crate::cast::Cast;
 use crate::group::{Group, Signs};
@@ -78,10 +78,15 @@ impl Plan {
         self
     }
 
-    /// The waivers of a target that no check of the plan is about.
-    pub fn idle_waivers<'t>(&self, target: &'t Target) -> Vec<&'t Waiver> {
-        let is_idle = |waiver: &&Waiver| !self.paths().any(|path| matches(&waiver.checks, path));
-        target.waived.iter().filter(is_idle).collect()
+    /// The waivers of a system that no check of the plan is about, nor could be of an operation that it does not serve.
+    pub fn idle_waivers<'s>(&self, system: &'s System) -> Vec<&'s Waiver> {
+        let absent = |waiver: &Waiver| {
+            let named = waiver.checks.split('/').nth(1).unwrap_or_default();
+            system.contract.absent.iter().any(|operation| matches(named, &operation.name))
+        };
+        let is_idle =
+            |waiver: &&Waiver| !absent(waiver) && !self.paths().any(|path| matches(&waiver.checks, path));
+        system.target.waived.iter().filter(is_idle).collect()
     }
 
     /// Whether a check is in the plan.

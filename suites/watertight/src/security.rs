@@ -94,7 +94,7 @@ pub async fn run(
     for (system, _) in &plans {
         // In the whole plan, whatever part of it is run: one that is about nothing waives what it should not, or nothing.
         let whole = if full { Plan::full(system) } else { Plan::of(system) };
-        if let Some(waiver) = whole.idle_waivers(&system.target).first() {
+        if let Some(waiver) = whole.idle_waivers(system).first() {
             return Err(CommandError::Nothing(format!(
                 "{} waives '{}', which no check of the security suite matches; take it out, or see the paths in the report",
                 system.target.file_name(),

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::certificate::self_signed;
-use super::{Draft, Forged, Forgery, Known};
+use super::{Draft, EMPTY_FILE, Forged, Forgery, Known};
 use crate::identity::{Claims, Issuer};
 
 const BROUGHT: Known = Known::critical(345, "9.1.3");
@@ -92,7 +92,7 @@ pub(super) const ROWS: &[Forgery] = &[
         "kid-of-an-empty-file",
         "a key id that is a path to an empty file",
         NAMED,
-        |issuer, claims| named(issuer, claims, "../../../../../../../../dev/null").mac("HS256", b""),
+        |issuer, claims| named(issuer, claims, EMPTY_FILE).mac("HS256", b""),
     ),
     Forgery::new(
         "kid-of-a-known-file",

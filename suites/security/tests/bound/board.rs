@@ -12,6 +12,8 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::badge;
+
 /// What it gets wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hole {
@@ -22,6 +24,10 @@ pub enum Hole {
     NoRank,
     /// Who is in a space is told to whoever is signed in.
     OpenList,
+    /// The door opens to a badge that nobody signed.
+    Unsigned,
+    /// The door takes the published key for a secret.
+    Confused,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +67,10 @@ pub fn router(hole: Hole) -> Router {
         .route("/spaces/{space}/people", get(people).post(let_in))
         .route("/spaces/{space}/people/{person}", delete(put_out))
         .route("/spaces/{space}/boards", get(boards).post(new_board))
-        .route("/boards/{board}", delete(end_board));
+        .route("/boards/{board}", delete(end_board))
+        .route("/badge", get(give_badge))
+        .route("/keys", get(|| async { Json(badge::keys()) }))
+        .route("/door", get(door));
     Router::new().nest("/v2", routes).with_state(board).layer(map_response(careful))
 }
 
@@ -125,6 +134,16 @@ async fn sign_in(State(board): State<Board>, Json(body): Json<Value>) -> Answer 
 async fn me(State(board): State<Board>, headers: HeaderMap) -> Answer {
     let id = board.state.lock().unwrap().caller(&headers)?;
     Ok(Json(json!({ "id": id })).into_response())
+}
+
+async fn give_badge(State(board): State<Board>, headers: HeaderMap) -> Answer {
+    let id = board.state.lock().unwrap().caller(&headers)?;
+    Ok(Json(json!({ "badge": badge::badge_of(&id) })).into_response())
+}
+
+async fn door(State(board): State<Board>, headers: HeaderMap) -> Answer {
+    let badge = headers.get("x-badge").and_then(|badge| badge.to_str().ok()).unwrap_or_default();
+    Ok(Json(json!({ "id": badge::holder(badge, board.hole)? })).into_response())
 }
 
 async fn create(State(board): State<Board>, headers: HeaderMap, Json(body): Json<Value>) -> Answer {

@@ -1,6 +1,7 @@
 //! An API that nobody annotated, bound by a target file: what is wrong with it is found by the checks for every API.
 #![expect(clippy::unwrap_used, reason = "what a stand-in cannot do is a failed test")]
 
+mod badge;
 mod board;
 
 use std::collections::BTreeSet;
@@ -53,8 +54,12 @@ async fn open(hole: Hole, file: &str) -> Result<Arc<System>, Box<dyn std::error:
 }
 
 fn attack(hole: Hole, only: &str) -> Summary {
+    attack_bound(hole, FILE, only)
+}
+
+fn attack_bound(hole: Hole, file: &str, only: &str) -> Summary {
     host::handle().unwrap().block_on(async {
-        let system = open(hole, FILE).await.unwrap();
+        let system = open(hole, file).await.unwrap();
         let plan = Plan::of(&system).only(|path| path.contains(only));
         let suite = Arc::new(Suite::begin("security", &system, None).unwrap());
         let summary = run::run(&system, &suite, &plan, |_| {}).await.unwrap();
@@ -110,6 +115,29 @@ fn a_list_that_strangers_read_is_found() {
 }
 
 #[test]
+fn a_badge_that_its_issuer_did_not_sign_is_found_and_no_other() {
+    let file = format!("{FILE}{}", badge::FILE);
+    let door = |hole| attack_bound(hole, &file, "token/door/");
+    let sound = door(Hole::None);
+    let odd: Vec<_> =
+        sound.outcomes.iter().filter(|outcome| outcome.outcome.verdict != Verdict::Pass).collect();
+    assert!(odd.is_empty() && sound.outcomes.len() > 25, "{odd:?}");
+    let finding = found(&door(Hole::Unsigned), "token/door/alg-none").clone();
+    assert!(finding.exchanges[0].request_headers["x-badge"].starts_with("[redacted"), "{finding:?}");
+    found(&door(Hole::Confused), "token/door/hs256-with-public-key");
+}
+
+#[test]
+fn a_waived_check_is_disabled_with_its_reason_and_nothing_is_sent() {
+    let waived = "[[waived]]\nchecks = \"hop/team-delete/*\"\nreason = \"boards are for everybody\"\n";
+    let file = FILE.replacen("[identity]", &format!("{waived}\n[identity]"), 1);
+    let summary = attack_bound(Hole::AnyBoard, &file, "hop/team-delete/path.boardId");
+    let outcome = &summary.outcomes[0].outcome;
+    assert_eq!(outcome.verdict, Verdict::Disabled);
+    assert!(outcome.reason.as_deref().unwrap().contains("boards are for everybody"), "{outcome:?}");
+}
+
+#[test]
 fn what_cannot_work_names_the_file_the_key_and_the_remedy() {
     let error = |from: &str, to: &str| {
         assert!(FILE.contains(from), "{from}");
@@ -135,6 +163,8 @@ fn what_cannot_work_names_the_file_the_key_and_the_remedy() {
     says(&creates, &["operations.org-create.creates.org", "JSON pointer"]);
     let role = error("roles = [\"owner\"]", "roles = [\"boss\"]");
     says(&role, &["roles names boss", "owner, writer, reader"]);
+    let token = error("permission = [\"signed-in\"]", "permission = [\"signed-in\"]\ntoken = \"badge\"");
+    says(&token, &["operations.me.token is 'badge'", "[identity.tokens.badge]"]);
     let nobody = error("permission = [\"signed-in\"]", "");
     says(&nobody, &["operations.me does not say who may"]);
     let elsewhere = error("127.0.0.1:4700/v2", "127.0.0.1:4700/v1");
