@@ -286,17 +286,30 @@ impl Api {
         let (operation, target) = (&exchange.operation, &self.inner.connection.target.name);
         let finding = Finding {
             id: format!("{target}.leak-{operation}-{}-{}", exchange.principal, leak.kind),
-            title: format!("{operation} shows a {} of another tenant to {}", leak.kind, exchange.principal),
+            title: if leak.own {
+                format!("{operation} shows a {} to {}, who may not see it", leak.kind, exchange.principal)
+            } else {
+                format!("{operation} shows a {} of another tenant to {}", leak.kind, exchange.principal)
+            },
             check: format!("leak/{operation}/{}", exchange.principal),
             suite: self.inner.suite.clone(),
             operation: operation.clone(),
             target: target.clone(),
             severity: Severity::High,
-            cwe: 639,
-            owasp: "API1".to_owned(),
-            asvs: vec!["8.4.1".to_owned()],
-            gain: "reads what belongs to another tenant".to_owned(),
-            expected: format!("nothing of a tenant that {} does not belong to", exchange.principal),
+            cwe: if leak.own { 863 } else { 639 },
+            owasp: if leak.own { "API5" } else { "API1" }.to_owned(),
+            asvs: vec![if leak.own { "8.2.1" } else { "8.4.1" }.to_owned()],
+            gain: if leak.own {
+                "reads what only others of the tenant may"
+            } else {
+                "reads what belongs to another tenant"
+            }
+            .to_owned(),
+            expected: if leak.own {
+                format!("a refusal, which shows {} nothing", exchange.principal)
+            } else {
+                format!("nothing of a tenant that {} does not belong to", exchange.principal)
+            },
             observed: leak.to_string(),
             exchanges: vec![exchange.clone()],
         };

@@ -133,14 +133,20 @@ pub struct Leak {
     pub place: String,
     /// The text around it, at most 80 characters.
     pub around: String,
+    /// Whether it is the caller's own tenant's, in an answer that should have been a refusal.
+    pub own: bool,
 }
 
 impl fmt::Display for Leak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "another tenant's {} '{}' in the response's {}: ...{}...",
-            self.kind, self.found, self.place, self.around
+            "{} {} '{}' in the response's {}: ...{}...",
+            if self.own { "their own tenant's" } else { "another tenant's" },
+            self.kind,
+            self.found,
+            self.place,
+            self.around
         )
     }
 }
@@ -227,6 +233,7 @@ impl LeakDetector {
                 place: place.to_owned(),
                 found,
                 kind,
+                own: false,
             })
         })
     }

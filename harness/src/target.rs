@@ -395,6 +395,10 @@ pub struct Waiver {
     pub reason: String,
 }
 
+/// The checks that ask what a form of another site could send.
+const FORMS: &str = "content/*/media.*";
+const FORMLESS: &str = "the credential goes in a header that no form of another site can send";
+
 /// A system under test.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -510,9 +514,15 @@ impl Target {
         }
     }
 
-    /// Why a check is not asked, if it is waived.
-    pub fn waives(&self, check: &str) -> Option<&Waiver> {
-        self.waived.iter().find(|waiver| matches(&waiver.checks, check))
+    /// Why a check is not asked, if it is waived, or asks about what cannot be.
+    pub fn waives(&self, check: &str) -> Option<String> {
+        let waiver = self.waived.iter().find(|waiver| matches(&waiver.checks, check));
+        let said = waiver.map(|waiver| format!("waived by the target file: {}", waiver.reason));
+        said.or_else(|| {
+            let (header, _) =
+                self.login().map(|login| header_for(&login.credential, login.send.as_deref()))?;
+            (header != "cookie" && matches(FORMS, check)).then(|| FORMLESS.to_owned())
+        })
     }
 
     /// Whether the target can do something.

@@ -69,6 +69,10 @@ pub(crate) fn sentences(report: &RunReport) -> Vec<String> {
     if counts.skip > 0 {
         parts.push(format!("{} skipped for want of a capability.", plural(counts.skip, "check")));
     }
+    if counts.disabled > 0 {
+        let them = plural(counts.disabled, "check");
+        parts.push(format!("{them} disabled: the target does not serve or promise what they ask for."));
+    }
     for absent in &report.absent {
         let (target, reason) = (line(&absent.target), line(&absent.reason));
         parts.push(format!("{target} was skipped: {}.", reason.trim_end_matches('.')));

@@ -293,11 +293,10 @@ impl Call {
 
         call.api.spend()?;
         inner.connection.coverage.count(&operation.name, &call.principal.label, call.class);
-        let Call { api, operation, mut principal, class, reveals_nothing, .. } = call;
-        if reveals_nothing {
-            principal.entitlement = Entitlement::none();
-        }
-        Ok((builder, Pending { api, id, operation, principal, class, request, authorization }))
+        let Call { api, operation, principal, class, reveals_nothing, .. } = call;
+        let pending =
+            Pending { api, id, operation, principal, class, reveals_nothing, request, authorization };
+        Ok((builder, pending))
     }
 
     fn permit(&self, operation: &Operation) -> Result<(), CallError> {

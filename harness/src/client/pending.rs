@@ -4,14 +4,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use reqwest::header::HeaderMap;
+use serde_json::Value;
 
 use super::request::Request;
 use super::{Api, LONGEST_BODY, REQUEST_ID};
+use crate::contract::SlotKind;
 use crate::exchange::{
     Class, Exchange, HEADER_LIMIT, cut, is_secret_header, redact_body, redact_text, redacted,
 };
 use crate::identity::Principal;
-use crate::leak::Leak;
+use crate::leak::{Entitlement, Leak};
 use crate::target::Secret;
 
 /// A response, read to its last byte.
@@ -52,6 +54,8 @@ pub struct Pending {
     pub(super) operation: String,
     pub(super) principal: Principal,
     pub(super) class: Class,
+    /// Whether not even what the principal is entitled to may come back.
+    pub(super) reveals_nothing: bool,
     pub(super) request: Request,
     pub(super) authorization: Vec<Secret>,
 }
@@ -65,9 +69,17 @@ impl Pending {
             .iter()
             .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
             .collect();
-        let places = headers.iter().map(|(name, value)| (*name, value.as_ref()));
-        let places = std::iter::once(("body", received.body.as_str())).chain(places);
-        let mut leak = self.api.inner.connection.leaks.scan(&self.principal.entitlement, &sent, places)?;
+        let places = || {
+            let headers = headers.iter().map(|(name, value)| (*name, value.as_ref()));
+            std::iter::once(("body", received.body.as_str())).chain(headers)
+        };
+        let leaks = &self.api.inner.connection.leaks;
+        let foreign = leaks.scan(&self.principal.entitlement, &sent, places());
+        let own = || {
+            let any = leaks.scan(&Entitlement::none(), &sent, places())?;
+            Some(Leak { own: true, ..any })
+        };
+        let mut leak = foreign.or_else(|| if self.reveals_nothing { own() } else { None })?;
         leak.around = redact_text(&leak.around, &self.secrets());
         Some(leak)
     }
@@ -75,7 +87,8 @@ impl Pending {
     /// The exchange, redacted: with the response, or with the reason why none came. `millis` is the time from
     /// sending to the last byte.
     pub fn exchange(&self, answer: Result<&Received, &str>, millis: f64) -> Exchange {
-        let secrets = self.secrets();
+        let mut secrets = self.secrets();
+        secrets.extend(answer.ok().into_iter().flat_map(|received| self.given(&received.body)));
         let mut exchange = Exchange {
             id: self.id.clone(),
             operation: self.operation.clone(),
@@ -101,6 +114,17 @@ impl Pending {
             }
         }
         exchange
+    }
+
+    /// What an answer gives away that must not be recorded: the token of an invitation.
+    fn given(&self, body: &str) -> Vec<String> {
+        let operation = self.api.contract().get(&self.operation);
+        let Some(pointer) = operation.and_then(|operation| operation.created(SlotKind::InvitationToken))
+        else {
+            return Vec::new();
+        };
+        let answer: Value = serde_json::from_str(body).unwrap_or_default();
+        answer.pointer(pointer).and_then(Value::as_str).map(str::to_owned).into_iter().collect()
     }
 
     fn request_headers(&self, secrets: &[String]) -> BTreeMap<String, String> {

@@ -158,11 +158,7 @@ impl Data {
             }
             SlotKind::TeamRole => self.team_role(tenant, admin).await?,
             SlotKind::Invitation | SlotKind::InvitationToken => {
-                let create = self.api.contract().get("invitation-create");
-                let by_role =
-                    create.is_some_and(|create| create.slots.iter().any(|slot| slot.kind == SlotKind::Role));
-                // Where people are invited into predefined roles, it is that of the contract's example.
-                let role = if by_role { self.roles().create(tenant, admin).await? } else { String::new() };
+                let role = self.invitations().role(tenant, admin).await?;
                 let invitation = self.invitations().create(tenant, admin, &role, None).await?;
                 fill.own = Some(invitation.invitee);
                 if kind == SlotKind::Invitation { invitation.id } else { invitation.token }

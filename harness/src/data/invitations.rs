@@ -39,6 +39,15 @@ pub struct Invitation {
 pub struct Invitations<'d>(pub(super) &'d Data);
 
 impl Invitations<'_> {
+    /// The role that somebody is invited into: a new one where invitations name one. Where people are invited into
+    /// predefined roles it is that of the contract's example, and nothing is made.
+    pub async fn role(&self, tenant: &Tenant, admin: &Principal) -> Result<String, DataError> {
+        let create = self.0.api.contract().get(CREATE);
+        let names_one =
+            create.is_some_and(|create| create.slots.iter().any(|slot| slot.kind == SlotKind::Role));
+        if names_one { self.0.roles().create(tenant, admin).await } else { Ok(String::new()) }
+    }
+
     /// A new invitation of a stranger into a role and a team, and its token from the mail.
     pub async fn create(
         &self,

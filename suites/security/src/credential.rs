@@ -26,7 +26,7 @@ struct Flaw {
     make: fn(&str) -> Option<String>,
 }
 
-const FLAWS: [Flaw; 3] = [
+const FLAWS: [Flaw; 4] = [
     Flaw { id: "no-credential", what: "a request without a credential", cwe: 306, make: |_| None },
     Flaw {
         id: "cut-credential",
@@ -38,13 +38,22 @@ const FLAWS: [Flaw; 3] = [
         id: "altered-credential",
         what: "a rightful credential with another character in its middle",
         cwe: 287,
-        make: |secret| {
-            let middle = secret.len() / 2;
-            let other = if secret.get(middle..=middle)? == "A" { "B" } else { "A" };
-            Some(format!("{}{other}{}", secret.get(..middle)?, secret.get(middle + 1..)?))
-        },
+        make: |secret| altered(secret, secret.len() / 2),
+    },
+    Flaw {
+        id: "altered-end",
+        what: "a rightful credential with another character near its end",
+        cwe: 287,
+        // The last one of base64 may have bits that nobody reads.
+        make: |secret| altered(secret, secret.len().checked_sub(3)?),
     },
 ];
+
+/// With another character in one place.
+fn altered(secret: &str, at: usize) -> Option<String> {
+    let other = if secret.get(at..=at)? == "A" { "B" } else { "A" };
+    Some(format!("{}{other}{}", secret.get(..at)?, secret.get(at + 1..)?))
+}
 
 impl Flaw {
     /// The header's value with its secret broken.
@@ -177,9 +186,10 @@ mod tests {
         };
         assert_eq!(
             made("authorization", "Bearer abcdef"),
-            [None, Some("Bearer abc".into()), Some("Bearer abcAef".into())]
+            [None, Some("Bearer abc".into()), Some("Bearer abcAef".into()), Some("Bearer abcAef".into())]
         );
-        assert_eq!(made("cookie", "sid=AAAA"), [None, Some("sid=AA".into()), Some("sid=AABA".into())]);
-        assert_eq!(made("cookie", "sid=AAA="), [None, Some("sid=AA".into()), Some("sid=AAB=".into())]);
+        let made = |value: &str| made("cookie", value).map(Option::unwrap_or_default);
+        assert_eq!(made("sid=AAAAAA"), ["", "sid=AAA", "sid=AAABAA", "sid=AAABAA"]);
+        assert_eq!(made("sid=AAAAA=="), ["", "sid=AAAA", "sid=AAABA==", "sid=AAAAB=="]);
     }
 }

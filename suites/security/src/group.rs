@@ -106,18 +106,18 @@ impl Group {
 
     /// The checks of the group that a target waives, in a group for each reason, in which nothing is sent.
     pub(crate) fn waived(&mut self, target: &Target) -> Vec<Group> {
-        let mut waived: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
+        let mut waived: BTreeMap<String, Vec<Case>> = BTreeMap::new();
         self.cases.retain(|case| match target.waives(&case.path) {
-            Some(waiver) => {
-                waived.entry(&waiver.reason).or_default().push(case.clone());
+            Some(why) => {
+                waived.entry(why).or_default().push(case.clone());
                 false
             }
             None => true,
         });
-        let group = |(reason, cases): (&str, _)| Group {
+        let group = |(why, cases)| Group {
             path: format!("waived/{}", self.path),
             cases,
-            attack: Attack::Waived(reason.to_owned()),
+            attack: Attack::Waived(why),
             cast: self.cast.clone(),
         };
         waived.into_iter().map(group).collect()
@@ -302,10 +302,9 @@ impl Group {
                 return cases.map(|case| case.without_result(Verdict::Skip, why)).collect();
             }
             Attack::Unserved(operation) => return vec![contract::disabled(operation)],
-            Attack::Waived(reason) => {
-                let reason = format!("waived by the target file: {reason}");
+            Attack::Waived(why) => {
                 let cases = self.cases.iter().cloned();
-                return cases.map(|case| case.without_result(Verdict::Disabled, &reason)).collect();
+                return cases.map(|case| case.without_result(Verdict::Disabled, why)).collect();
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Role x operation: every persona calls every operation with the rightful values of one tenant, and must
 //! get exactly what the authorization model says.
 
-use harness::contract::{Effect, Operation, SlotKind};
+use harness::contract::{Effect, Operation, SlotKind, Visibility};
 use harness::data::Fill;
 use harness::exchange::Class;
 use harness::record::{MatrixCell, Record, Severity};
@@ -62,6 +62,11 @@ fn observed(status: u16, expected: Expected, denials: &Denials, operation: &Oper
     ];
     words.sort_by_key(|(_, word)| *word != expected);
     if operation.denied.contains(&status) && expected != Expected::Allow {
+        return expected.as_str().to_owned();
+    }
+    // Where existence is no secret, a stranger may be told either.
+    let is_either = operation.visibility == Visibility::Public && expected == Expected::Forbidden;
+    if is_either && denials.hidden.contains(&status) {
         return expected.as_str().to_owned();
     }
     let word = words.iter().find(|(statuses, _)| statuses.contains(&status)).map(|(_, word)| word.as_str());
@@ -135,12 +140,8 @@ async fn attempt(
         status,
     }))?;
     if let Some(leak) = attacked.leak {
-        return Ok(case.failed(
-            &target.name,
-            "nothing foreign in the answer",
-            &leak,
-            vec![attacked.exchange],
-        ));
+        let due = format!("{}, and nothing in the answer that is not the caller's to see", expected.as_str());
+        return Ok(case.failed(&target.name, &due, &format!("{observed}: {leak}"), vec![attacked.exchange]));
     }
     if is_no_answer(status) && expected != Expected::Allow {
         return Ok(case.without_result(Verdict::Error, &no_answer(status)));

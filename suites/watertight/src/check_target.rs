@@ -12,6 +12,7 @@ use suites_security::rehearsal::{Rehearsed, rehearse};
 use suites_security::{Group, Plan};
 
 use crate::error::CommandError;
+use crate::security::must_waive_something;
 use crate::session::Session;
 
 /// Every capability, and what is not tested without it.
@@ -30,6 +31,7 @@ pub async fn check_target(target: Option<&Path>, rehearsed: bool) -> Result<Exit
     let mut exit = Exit::Pass;
     for system in session.systems().await? {
         let plan = Plan::of(&system);
+        must_waive_something(&system, &plan)?;
         println!("\n{}\n{}", system.target.name, what_would_be_tested(&system, &plan));
         println!("\nnot tested, and why\n{}", what_would_not(&system));
         for route in &system.contract.unannotated {
@@ -38,7 +40,7 @@ pub async fn check_target(target: Option<&Path>, rehearsed: bool) -> Result<Exit
         }
         if rehearsed {
             let outcomes = rehearse(&system).await.map_err(|stop| CommandError::Nothing(stop.reason))?;
-            println!("\nevery operation once, as its rightful caller\n{}", told(&outcomes));
+            println!("\nevery operation once, as its rightful caller\n{}", told(&system, &outcomes));
             if outcomes.iter().any(|rehearsed| rehearsed.outcome.is_err()) {
                 exit = Exit::Findings;
             }
@@ -106,7 +108,7 @@ fn what_would_not(system: &System) -> Table {
     table
 }
 
-fn told(outcomes: &[Rehearsed]) -> Table {
+fn told(system: &System, outcomes: &[Rehearsed]) -> Table {
     let mut table = table();
     for Rehearsed { operation, outcome } in outcomes {
         match outcome {
@@ -115,6 +117,13 @@ fn told(outcomes: &[Rehearsed]) -> Table {
                 table.add_row([operation.clone(), rejected.verdict.to_string(), rejected.reason.clone()])
             }
         };
+    }
+    for operation in &system.contract.absent {
+        let why = format!(
+            "{} {} answers like a path that nobody has: mistyped, or not in this deployment",
+            operation.method, operation.path
+        );
+        table.add_row([operation.name.clone(), "not served".to_owned(), why]);
     }
     table
 }

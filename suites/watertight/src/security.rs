@@ -77,9 +77,10 @@ pub async fn run(
     let systems = session.systems().await?;
     let plan = |system: &Arc<System>| {
         let whole = if full { Plan::full(system) } else { Plan::of(system) };
-        (system.clone(), scope.of(whole))
+        must_waive_something(system, &whole)?;
+        Ok((system.clone(), scope.of(whole)))
     };
-    let plans: Vec<(Arc<System>, Plan)> = systems.iter().map(plan).collect();
+    let plans = systems.iter().map(plan).collect::<Result<Vec<(Arc<System>, Plan)>, CommandError>>()?;
     if plans.iter().all(|(_, plan)| plan.groups.is_empty()) {
         match scope {
             Scope::All | Scope::Slice(_) => {}
@@ -91,17 +92,6 @@ pub async fn run(
             }
         }
     }
-    for (system, _) in &plans {
-        // In the whole plan, whatever part of it is run: one that is about nothing waives what it should not, or nothing.
-        let whole = if full { Plan::full(system) } else { Plan::of(system) };
-        if let Some(waiver) = whole.idle_waivers(system).first() {
-            return Err(CommandError::Nothing(format!(
-                "{} waives '{}', which no check of the security suite matches; take it out, or see the paths in the report",
-                system.target.file_name(),
-                waiver.checks
-            )));
-        }
-    }
     let whole = matches!(scope, Scope::All);
     // A part may well be of one system alone.
     for (system, plan) in plans.iter().filter(|(_, plan)| whole || !plan.groups.is_empty()) {
@@ -111,6 +101,16 @@ pub async fn run(
         attack(system, plan, scope, here.collect()).await?;
     }
     Ok(())
+}
+
+/// A waiver that no check is about waives something else than whoever wrote it thinks.
+pub fn must_waive_something(system: &System, plan: &Plan) -> Result<(), CommandError> {
+    let Some(waiver) = plan.idle_waivers(system).into_iter().next() else { return Ok(()) };
+    Err(CommandError::Nothing(format!(
+        "{} waives '{}', which no check of the security suite matches; take it out, or see the paths in the report",
+        system.target.file_name(),
+        waiver.checks
+    )))
 }
 
 async fn attack(

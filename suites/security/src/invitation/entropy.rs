@@ -45,7 +45,7 @@ pub(super) async fn run(arena: &Arena, case: Case) -> Result<CaseOutcome, Stop> 
         return Ok(case.without_result(Verdict::Skip, &why));
     }
     let (tenant, admin) = (&arena.acme.tenant, &arena.acme.admin);
-    let role = arena.data().roles().create(tenant, admin).await?;
+    let role = arena.data().invitations().role(tenant, admin).await?;
     let mut sampled = Vec::new();
     for _ in 0..SAMPLE {
         let email = fresh_email("sample");

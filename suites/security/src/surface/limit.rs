@@ -82,7 +82,8 @@ fn bodies(operation: &Operation) -> [Strike<'static>; 2] {
             // Blanks change nothing of what the body says: it is refused for its length, or not at all.
             let body = call.filled_body()?.unwrap_or_default().to_string();
             let padded = format!("{}{}", " ".repeat(LONG_BODY), body);
-            Ok(call.raw_body("application/json", &padded))
+            // Whoever refuses before the end of the body may well close: no later request is to find that out.
+            Ok(call.raw_body("application/json", &padded).header("Connection", "close"))
         }),
         Strike::new(deep, Due::Refused, |scene: &Scene<'_>| {
             let call = scene.rightful();
@@ -100,7 +101,7 @@ fn headers(operation: &Operation) -> [Strike<'static>; 2] {
     let many = case(operation, "header.count", "400 headers");
     [
         Strike::new(long, Due::RefusedOrCut, |scene: &Scene<'_>| {
-            Ok(scene.rightful().header("X-Long", &"x".repeat(LONG_HEADER)))
+            Ok(scene.rightful().header("X-Long", &"x".repeat(LONG_HEADER)).header("Connection", "close"))
         }),
         Strike::new(many, Due::RefusedOrCut, |scene: &Scene<'_>| {
             Ok((0..MANY_HEADERS).fold(scene.rightful(), |call, at| call.header(&format!("X-Many-{at}"), "x")))

@@ -56,7 +56,7 @@ const SECRETS: [&str; 7] =
     ["token", "password", "secret", "apikey", "privatekey", "passwordhash", "tokenhash"];
 
 pub(super) fn cases(operation: &Operation) -> Vec<Case> {
-    let written = writings(operation).into_iter().map(|(variant, _)| written(operation, &variant));
+    let written = writings(operation).into_iter().map(|writing| written(operation, &writing.variant));
     let twice = strikes(operation).into_iter().map(|strike| strike.case);
     written.chain(twice).chain(readings(operation)).collect()
 }
@@ -101,21 +101,64 @@ fn readings(operation: &Operation) -> Vec<Case> {
     ]
 }
 
-/// What is written that must not be, by the variant's name.
-fn writings(operation: &Operation) -> Vec<(String, Schemas)> {
-    if !operation.body.as_ref().is_some_and(Value::is_object) {
-        return Vec::new();
+/// Something written that must not be.
+#[derive(Clone, Debug)]
+struct Writing {
+    variant: String,
+    /// The object of the body that it goes into.
+    at: Vec<String>,
+    members: Members,
+}
+
+#[derive(Clone, Debug)]
+enum Members {
+    /// These, by the schema of each.
+    Named(Schemas),
+    /// Whatever the rightful answer names of the caller's own and the object does not, where no document says what
+    /// answers have.
+    Answered,
+}
+
+/// What is written that must not be: into the body, and into every object in it.
+fn writings(operation: &Operation) -> Vec<Writing> {
+    let mut writings = Vec::new();
+    for (at, object) in operation.body.iter().flat_map(objects) {
+        let is_top = at.is_empty();
+        let is_asked =
+            |name: &str| object.contains_key(name) || (is_top && operation.asked.contains_key(name));
+        let variant = |what: &str| {
+            let path = at.iter().map(String::as_str).chain([what]).collect::<Vec<_>>().join(".");
+            format!("write.{path}")
+        };
+        let mut write = |what: &str, members| {
+            writings.push(Writing { variant: variant(what), at: at.clone(), members });
+        };
+        let answered = operation.answered.iter().filter(|(name, _)| is_top && !is_asked(name));
+        for (name, schema) in answered {
+            write(name, Members::Named(Schemas::from([(name.clone(), schema.clone())])));
+        }
+        if operation.answered.is_empty() {
+            write("answered", Members::Answered);
+        }
+        let is_tried = |name: &str| is_top && operation.answered.contains_key(name);
+        let rest = CLASSICS.iter().filter(|name| !is_asked(name) && !is_tried(name));
+        write("classics", Members::Named(rest.map(|name| ((*name).to_owned(), Value::Null)).collect()));
+        write(PROTOTYPE, Members::Named(Schemas::from([(PROTOTYPE.to_owned(), Value::Null)])));
     }
-    let is_asked = |name: &str| operation.asked.contains_key(name);
-    let answered = operation.answered.iter().filter(|(name, _)| !is_asked(name));
-    let mut writings: Vec<(String, Schemas)> = answered
-        .map(|(name, schema)| (format!("write.{name}"), Schemas::from([(name.clone(), schema.clone())])))
-        .collect();
-    let rest = CLASSICS.iter().filter(|name| !is_asked(name) && !operation.answered.contains_key(**name));
     writings
-        .push(("write.classics".to_owned(), rest.map(|name| ((*name).to_owned(), Value::Null)).collect()));
-    writings.push((format!("write.{PROTOTYPE}"), Schemas::from([(PROTOTYPE.to_owned(), Value::Null)])));
-    writings
+}
+
+/// The objects of a body or an answer and the ways to them: itself, and those in its members.
+fn objects(value: &Value) -> Vec<(Vec<String>, &Map<String, Value>)> {
+    let Value::Object(members) = value else { return Vec::new() };
+    let mut found = vec![(Vec::new(), members)];
+    for (name, member) in members {
+        found.extend(objects(member).into_iter().map(|(mut at, object)| {
+            at.insert(0, name.clone());
+            (at, object)
+        }));
+    }
+    found
 }
 
 /// A naming member of the body twice, once with another tenant's id: two readers may believe two of them.
@@ -165,7 +208,7 @@ pub(super) async fn run(
 /// Sends each writing in the rightful request.
 async fn write(
     scene: &mut Scene<'_>,
-    writings: Vec<(String, Schemas)>,
+    writings: Vec<Writing>,
     outcomes: &mut Vec<CaseOutcome>,
 ) -> Result<(), Stop> {
     let (arena, operation) = (scene.arena, scene.operation);
@@ -176,14 +219,25 @@ async fn write(
     let usual = arena.control(operation, &arena.acme, &usual).await?.json();
     let mut before = arena.snapshot(operation, &[&scene.own, &scene.foreign]).await?;
     let mut refused = Vec::new();
-    for (variant, members) in writings {
+    for Writing { variant, at, members } in writings {
         let case = written(operation, &variant);
-        let added = addition(scene, &members, &usual);
         let call = scene.rightful();
         let mut body = call.filled_body()?.unwrap_or_default();
-        if let Value::Object(body) = &mut body {
-            body.extend(added.clone());
+        let object = at.iter().try_fold(&mut body, |value, name| value.get_mut(name));
+        let Some(object) = object.and_then(Value::as_object_mut) else {
+            outcomes.push(case.without_result(Verdict::Skip, "what it would go into was left out"));
+            continue;
+        };
+        let added = match &members {
+            Members::Named(schemas) => addition(scene, schemas, &usual),
+            Members::Answered => exchanged(scene, object, &usual),
+        };
+        if added.is_empty() {
+            outcomes
+                .push(case.without_result(Verdict::Skip, "the answer names nothing that the body does not"));
+            continue;
         }
+        object.extend(added.clone());
         let attacked = arena.attack(call.json(body)).await?;
         let (status, exchange) = (attacked.status, attacked.exchange.clone());
         if is_no_answer(status) && attacked.leak.is_none() {
@@ -239,9 +293,10 @@ fn fault(attacked: &Attacked, added: &Map<String, Value>) -> Option<String> {
     if status >= 500 {
         return Some(format!("status {status}"));
     }
-    let taken = added
-        .iter()
-        .find(|(name, value)| (200..300).contains(&status) && attacked.body.get(*name) == Some(value));
+    let answered = objects(&attacked.body);
+    let is_taken =
+        |name: &str, value: &Value| answered.iter().any(|(_, object)| object.get(name) == Some(value));
+    let taken = added.iter().find(|(name, value)| (200..300).contains(&status) && is_taken(name, value));
     taken.map(|(name, value)| format!("status {status}, and {name} is {value}, as it was sent"))
 }
 
@@ -265,6 +320,25 @@ fn addition(scene: &Scene<'_>, members: &Schemas, usual: &Value) -> Map<String, 
         }
     };
     members.iter().map(|(name, schema)| (name.clone(), value(name, schema))).collect()
+}
+
+/// What the rightful answer names of the caller's own and an object of the body does not, with the other tenant's in its
+/// place. Of the rest nobody knows whether it is the caller's to write.
+fn exchanged(scene: &Scene<'_>, object: &Map<String, Value>, usual: &Value) -> Map<String, Value> {
+    let (arena, operation) = (scene.arena, scene.operation);
+    let rightful = arena.rightful(operation, &arena.acme, &scene.own);
+    let theirs = arena.rightful(operation, &arena.globex, &scene.foreign);
+    let pairs = [(&arena.acme.tenant.org, &arena.globex.tenant.org), (&rightful.subject, &theirs.subject)];
+    let named = scene.own.values.iter().filter(|(kind, _)| kind.names());
+    let named = named.filter_map(|(kind, own)| Some((own, scene.foreign.values.get(kind)?)));
+    let pairs: Vec<(&String, &String)> = pairs.into_iter().chain(named).collect();
+    let other = |value: &Value| {
+        let (_, foreign) = pairs.iter().find(|(own, foreign)| value == *own && own != foreign)?;
+        Some(json!(foreign))
+    };
+    let answered = objects(usual).into_iter().flat_map(|(_, members)| members);
+    let lacked = answered.filter(|(name, _)| !object.contains_key(*name));
+    lacked.filter_map(|(name, value)| Some((name.clone(), other(value)?))).collect()
 }
 
 /// Looks at what the rightful caller is answered.
@@ -331,7 +405,15 @@ fn secret_in(value: &Value, at: &str) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::secret_in;
+    use super::{objects, secret_in};
+
+    #[test]
+    fn members_go_into_every_object_of_a_body() {
+        let body = json!({ "document": { "title": "t", "look": { "colour": "red" } }, "tags": ["a"] });
+        let ways: Vec<String> = objects(&body).into_iter().map(|(at, _)| at.join("/")).collect();
+        assert_eq!(ways, ["", "document", "document/look"]);
+        assert!(objects(&json!([{ "a": 1 }])).is_empty());
+    }
 
     #[test]
     fn a_secret_is_found_at_any_depth_and_a_cursor_is_none() {

@@ -307,7 +307,11 @@ async fn fault(scene: &Scene<'_>, strike: &Strike<'_>, attacked: &Attacked) -> R
     }
     let as_due = match strike.due {
         Due::Refused | Due::RefusedOrCut => {
-            (400..500).contains(&status) && status != 429 || is_as_absent(scene, strike, attacked).await?
+            // 501 refuses a verb that a service knows nothing of (RFC 9110 15.6.2).
+            let is_unknown = status == 501 && scene.class == Class::Function;
+            is_unknown
+                || (400..500).contains(&status) && status != 429
+                || is_as_absent(scene, strike, attacked).await?
         }
         Due::Unauthenticated => {
             let denials = &scene.arena.system.target.denials;

@@ -24,6 +24,8 @@ pub enum Hole {
     NoRank,
     /// Who is in a space is told to whoever is signed in.
     OpenList,
+    /// A board is put wherever its maker says.
+    AnySpace,
     /// The door opens to a badge that nobody signed.
     Unsigned,
     /// The door takes the published key for a secret.
@@ -232,10 +234,12 @@ async fn new_board(
     let mut state = board.state.lock().unwrap();
     let caller = state.caller(&headers)?;
     let title = text(&body, "title")?.to_owned();
-    let space = state.space(&caller, &space, &["owner", "writer"])?;
+    state.space(&caller, &space, &["owner", "writer"])?;
+    let named = body["space"].as_str().filter(|_| board.hole == Hole::AnySpace);
+    let space = named.map_or(space, str::to_owned);
     let id = Uuid::new_v4().to_string();
-    space.boards.insert(id.clone(), title);
-    Ok((StatusCode::CREATED, Json(json!({ "board": { "id": id } }))).into_response())
+    state.spaces.get_mut(&space).ok_or(ABSENT)?.boards.insert(id.clone(), title);
+    Ok((StatusCode::CREATED, Json(json!({ "board": { "id": id, "space": space } }))).into_response())
 }
 
 async fn end_board(State(board): State<Board>, Path(id): Path<String>, headers: HeaderMap) -> Answer {

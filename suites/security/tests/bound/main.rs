@@ -23,10 +23,11 @@ use board::Hole;
 const FILE: &str = include_str!("board.toml");
 
 /// Why something is not tried on the board.
-const LACKED: [&str; 12] = [
+const LACKED: [&str; 13] = [
     "it disturbs, so it needs a system of its own: only an embedded target gives one",
     "no operation of a tenant answers 429: there is no rate limit that tenants could share",
     "no operation of the contract has anything to do with seats: none is limited in number",
+    "the answer names nothing that the body does not",
     "the contract has no operation sign-out: sessions end with their tokens",
     "the contract has no operation that a token in the request opens: there is nothing to guess",
     "the contract has no operation that makes a member without a role",
@@ -105,6 +106,13 @@ fn a_writer_who_puts_owners_out_is_found() {
     let finding = found(&attack(Hole::NoRank, "member-remove"), "rank/member-remove/writer").clone();
     assert!(finding.observed.contains("the state changed"), "{}", finding.observed);
     assert_eq!(finding.cwe, 269);
+}
+
+#[test]
+fn a_board_that_is_put_into_another_space_by_its_body_is_found() {
+    let summary = attack(Hole::AnySpace, "property/team-create");
+    let finding = found(&summary, "property/team-create/write.answered");
+    assert!(finding.observed.contains("and space is"), "{}", finding.observed);
 }
 
 #[test]
