@@ -27,6 +27,11 @@ impl<'w> Tenancy<'w> {
         Ok(Tenancy { world, tenant, admin })
     }
 
+    /// The world it is in.
+    pub fn world(&self) -> &'w World {
+        self.world
+    }
+
     /// An operation on this organisation by someone.
     pub fn by(&self, who: &Principal, operation: &str) -> Call {
         let call = self.world.api.call(operation).as_(who).org(&self.tenant.org);
@@ -62,7 +67,7 @@ impl<'w> Tenancy<'w> {
     /// Sends a call of somebody who may not: must be refused as the target refuses.
     pub async fn refused(&self, call: Call) -> Result<(), Stop> {
         let answer = call.send().await?;
-        if self.is_refusal(&answer) { Ok(()) } else { Err(self.not_refused(&answer)) }
+        must_be_refusal(&answer, self.is_refusal(&answer))
     }
 
     /// Sends a call that comes too late, whoever sends it: must be refused, or answered as the contract says that it
@@ -72,7 +77,7 @@ impl<'w> Tenancy<'w> {
         let operation = self.world.system.contract.get(&answer.exchange.operation);
         let promised = operation.is_some_and(|operation| operation.statuses.contains(&answer.status));
         let cannot = promised && (400..500).contains(&answer.status);
-        if cannot || self.is_refusal(&answer) { Ok(()) } else { Err(self.not_refused(&answer)) }
+        must_be_refusal(&answer, cannot || self.is_refusal(&answer))
     }
 
     fn is_refusal(&self, answer: &Answer) -> bool {
@@ -80,10 +85,6 @@ impl<'w> Tenancy<'w> {
         let reasons = [Refusal::Forbidden, Refusal::Hidden];
         let denials = &self.world.system.target.denials;
         operation.is_some_and(|operation| denials.refuses(operation, answer.status, &reasons))
-    }
-
-    fn not_refused(&self, answer: &Answer) -> Stop {
-        answer.unexpected("a refusal", &answer.status.to_string()).into()
     }
 
     /// Insists that something occurs, or does not, in what the administrator reads in a list.
@@ -180,18 +181,23 @@ impl<'w> Tenancy<'w> {
         own.chain(self.world.system.contract.operations().filter(|read| names_nothing(read))).collect()
     }
 
-    /// Insists that none of these ids is in what the administrator reads, and that they are refused what members of the
-    /// other organisation read.
-    pub async fn sees_nothing_of(&self, other: &Tenancy<'_>, ids: &[String]) -> Result<(), Stop> {
-        self.world
-            .step("The administrator of the other organisation finds none of it in any list of their own");
-        for read in self.readable() {
+    /// Insists that none of these ids is in anything that the administrator reads without naming more than the organisation.
+    pub async fn finds_none_of(&self, ids: &[String]) -> Result<(), Stop> {
+        let readable = self.readable();
+        if readable.is_empty() {
+            return Err(Stop::skip("the contract has nothing that is read by the organisation's id alone"));
+        }
+        for read in readable {
             let answer = self.done(self.admin(&read.name)).await?;
             if let Some(id) = ids.iter().find(|id| occurs(&answer, id)) {
                 return Err(answer.unexpected(&format!("no {id}"), "it").into());
             }
         }
-        self.world.step("They are refused the lists of the first");
+        Ok(())
+    }
+
+    /// Insists that the administrator is refused whatever members of another organisation read there.
+    pub async fn is_refused_by(&self, other: &Tenancy<'_>) -> Result<(), Stop> {
         for read in self.reads() {
             self.refused(other.by(&self.admin, &read.name)).await?;
         }
@@ -205,6 +211,10 @@ impl<'w> Tenancy<'w> {
         let held = |permission: &String| operation.allows(&Permission::Named(permission.clone()));
         Some(permissions.iter().any(held))
     }
+}
+
+fn must_be_refusal(answer: &Answer, is_one: bool) -> Result<(), Stop> {
+    if is_one { Ok(()) } else { Err(answer.unexpected("a refusal", &answer.status.to_string()).into()) }
 }
 
 /// Whether members of an organisation call an operation by its id alone, and no plan decides.

@@ -1,10 +1,15 @@
 //! An invitation is good for the invited, once, and as long as nobody ended it.
 
-use harness::contract::SlotKind;
+use harness::contract::{Operation, SlotKind};
+use harness::identity::Principal;
+use harness::world::Stop;
 use rstest::{Context, rstest};
 use suites_integration::Tenancy;
 
 use super::world;
+
+/// Nobody could tell what to try.
+const NOT_SAID: &str = "steps skipped because nothing says what the role of an invitation permits";
 
 #[rstest]
 fn whoever_accepts_an_invitation_is_in_and_nobody_else(#[context] context: Context) {
@@ -30,36 +35,20 @@ fn whoever_accepts_an_invitation_is_in_and_nobody_else(#[context] context: Conte
         let other = world.data.users().person("somebody-else").await?;
         acme.refused(acme.with(&invitation, &other, "invitation-accept")).await?;
 
-        let before = "5. The invitee is refused what members may";
-        match &read {
-            Some(read) => {
-                world.step(before);
-                acme.refused(acme.by(invitee, &read.name)).await?;
-            }
-            None => world.skip_step(before, NOT_SAID),
-        }
+        members_read(&acme, "5. The invitee is refused what members may", read.as_ref(), invitee, false)
+            .await?;
 
         world.step("6. The invitee accepts");
         acme.done(acme.with(&invitation, invitee, "invitation-accept")).await?;
         world.data.adopt(&acme.tenant, SlotKind::User, &invitee.subject)?;
         let member = world.data.invitations().accepted(&acme.tenant, &invitation);
 
-        let after = "7. They may now do what members may";
-        match &read {
-            Some(read) => {
-                world.step(after);
-                acme.done(acme.by(&member, &read.name)).await?;
-            }
-            None => world.skip_step(after, NOT_SAID),
-        }
+        members_read(&acme, "7. They may now do what members may", read.as_ref(), &member, true).await?;
 
         world.step("8. The same invitation cannot be accepted again");
         acme.too_late(acme.with(&invitation, &member, "invitation-accept")).await
     });
 }
-
-/// Nobody could tell what to try.
-const NOT_SAID: &str = "steps skipped because nothing says what the role of an invitation permits";
 
 #[rstest]
 #[case::cancelled("invitation-cancel")]
@@ -79,15 +68,23 @@ fn an_invitation_cannot_be_accepted_once_it_was(#[context] context: Context, #[c
         world.step("2. The invitee cannot accept it");
         acme.too_late(acme.with(&invitation, &invitation.invitee, "invitation-accept")).await?;
 
-        match &read {
-            Some(read) => {
-                world.step("3. Nor are they in");
-                acme.refused(acme.by(&invitation.invitee, &read.name)).await
-            }
-            None => {
-                world.skip_step("3. Nor are they in", NOT_SAID);
-                Ok(())
-            }
-        }
+        members_read(&acme, "3. Nor are they in", read.as_ref(), &invitation.invitee, false).await
     });
+}
+
+/// A step in which somebody reads what members may, and is in or not; skipped where nothing says what that is.
+async fn members_read(
+    acme: &Tenancy<'_>,
+    title: &str,
+    read: Option<&Operation>,
+    who: &Principal,
+    is_in: bool,
+) -> Result<(), Stop> {
+    let Some(read) = read else {
+        acme.world().skip_step(title, NOT_SAID);
+        return Ok(());
+    };
+    acme.world().step(title);
+    let call = acme.by(who, &read.name);
+    if is_in { acme.done(call).await.map(drop) } else { acme.refused(call).await }
 }

@@ -39,7 +39,11 @@ fn what_one_organisation_makes_is_in_no_list_of_another(#[context] context: Cont
         let title = "3. It invites somebody, and lists the invitation";
         world.where_served(title, &["invitation-create", "invitation-list"], invitation).await?;
 
-        globex.sees_nothing_of(&acme, &made).await
+        world.step("4. The other's administrator finds none of it in any list of their own");
+        globex.finds_none_of(&made).await?;
+
+        world.step("5. Nor may they read the lists of the first");
+        globex.is_refused_by(&acme).await
     });
 }
 
@@ -53,6 +57,10 @@ fn members_of_one_organisation_are_in_no_list_of_another(#[context] context: Con
         let ann = acme.member("ann").await?;
         acme.lists(acme.admin("member-list"), &ann.subject, true).await?;
 
-        globex.sees_nothing_of(&acme, &[acme.tenant.org.clone(), ann.subject]).await
+        world.step("2. The other's administrator finds none of it in any list of their own");
+        globex.finds_none_of(&[acme.tenant.org.clone(), ann.subject]).await?;
+
+        world.step("3. Nor may they read the lists of the first");
+        globex.is_refused_by(&acme).await
     });
 }

@@ -1,6 +1,7 @@
 //! A member's role: what it permits comes and goes with it, and with the membership.
 
 use harness::contract::SlotKind;
+use harness::world::Stop;
 use rstest::{Context, rstest};
 use suites_integration::Tenancy;
 
@@ -14,7 +15,7 @@ fn a_promoted_member_may_more_until_they_are_demoted(#[context] context: Context
         let ann = acme.member("ann").await?;
         let (_, higher) = acme.told_apart(&ann).await?;
         let Some(usual) = world.data.users().usual_role() else {
-            return Err(harness::world::Stop::skip("members get in without a role to be demoted to"));
+            return Err(Stop::skip("members get in without a role to be demoted to"));
         };
         let highest = &world.system.target.vocabulary.admin_role;
         let set = async |role: &str| {

@@ -17,14 +17,11 @@ fn a_team_is_created_changed_and_deleted(#[context] context: Context) {
         world.step("2. It is listed");
         acme.lists(acme.admin("team-list"), &team, true).await?;
 
-        let change =
-            async || acme.changes(acme.admin("team-update").team(&team), acme.admin("team-list")).await;
-        world
-            .where_served("3. It is changed, and still listed", &["team-update"], async || {
-                change().await?;
-                acme.lists(acme.admin("team-list"), &team, true).await
-            })
-            .await?;
+        let change = async || {
+            acme.changes(acme.admin("team-update").team(&team), acme.admin("team-list")).await?;
+            acme.lists(acme.admin("team-list"), &team, true).await
+        };
+        world.where_served("3. It is changed, and still listed", &["team-update"], change).await?;
 
         let delete = async || {
             acme.done(acme.admin("team-delete").team(&team)).await?;
