@@ -130,8 +130,8 @@ pub struct Step {
     pub title: String,
     /// The ids of the exchanges sent during the step; the exchanges stand in the run's `exchanges/`.
     pub exchanges: Vec<String>,
-    /// `fail` or `error` for the step the test ended in, `pass` for those before, `skip` for a check of the
-    /// store on a target without one.
+    /// `fail` or `error` for the step the test ended in, `pass` for those before, `skip` for one that
+    /// takes a store or an operation that the target has not.
     pub verdict: Verdict,
 }
 

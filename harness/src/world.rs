@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,9 @@ use crate::wait::TimedOut;
 
 /// A story that takes longer hangs.
 const LONGEST_STORY: Duration = Duration::from_mins(2);
+
+/// What is said of checks of a store that is not at hand.
+const STORE_CHECKS: &str = "store checks skipped";
 
 /// Why a story stopped before its end.
 #[derive(Debug)]
@@ -159,6 +163,8 @@ struct Telling {
     steps: Vec<Step>,
     /// The step that is under way, to which exchanges and the conclusion belong.
     open: Option<usize>,
+    /// The titles of the steps that were skipped, by what the target lacks for them.
+    skipped: BTreeMap<String, Vec<String>>,
 }
 
 impl Telling {
@@ -175,9 +181,20 @@ impl Telling {
         }
     }
 
-    fn skipped(&self) -> Vec<&str> {
-        let skipped = self.steps.iter().filter(|step| step.verdict == Verdict::Skip);
-        skipped.map(|step| step.title.as_str()).collect()
+    /// A step that is not told; the one before goes on.
+    fn skip(&mut self, title: &str, lacks: &str) {
+        let before = self.open;
+        self.begin(title);
+        self.close(Vec::new(), Verdict::Skip);
+        self.open = before;
+        self.skipped.entry(lacks.to_owned()).or_default().push(title.to_owned());
+    }
+
+    /// The steps that were skipped, and why.
+    fn skipped(&self) -> Option<String> {
+        let reasons = self.skipped.iter().map(|(lacks, titles)| format!("{lacks}: {}", titles.join("; ")));
+        let reasons: Vec<String> = reasons.collect();
+        (!reasons.is_empty()).then(|| reasons.join(". "))
     }
 }
 
@@ -221,15 +238,55 @@ impl World {
         check: impl AsyncFnOnce(&S) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         self.close_step(Verdict::Pass);
+        let Some(store) = store else {
+            self.telling().skip(title, STORE_CHECKS);
+            return Ok(());
+        };
         let before = self.telling().open;
         self.telling().begin(title);
-        match store {
-            // A check that fails stays the open step: the failure belongs to it.
-            Some(store) => check(store).await?,
-            None => self.close_step(Verdict::Skip),
-        }
+        // A check that fails stays the open step: the failure belongs to it.
+        check(store).await?;
         self.telling().open = before;
         Ok(())
+    }
+
+    /// The next step of the story, which takes operations that not every target serves: where one is missing the step is
+    /// skipped by name, and the story is told to its end.
+    pub async fn where_served(
+        &self,
+        title: &str,
+        operations: &[&str],
+        step: impl AsyncFnOnce() -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let missing = self.missing(operations);
+        if missing.is_empty() {
+            self.step(title);
+            return step().await;
+        }
+        self.skip_step(title, &format!("steps skipped for want of {missing}"));
+        Ok(())
+    }
+
+    /// A step that cannot be told here, and why: `steps skipped because nobody could tell`.
+    pub fn skip_step(&self, title: &str, why: &str) {
+        self.close_step(Verdict::Pass);
+        self.telling().skip(title, why);
+    }
+
+    /// Insists that the target serves what a story is about; otherwise the whole of it is disabled, by name.
+    pub fn must_serve(&self, operations: &[&str]) -> Result<(), Stop> {
+        let missing = self.missing(operations);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let reason = format!("the target serves no {missing}, which this story is about");
+        Err(Stop { verdict: Verdict::Disabled, reason })
+    }
+
+    /// The operations among these that the contract has not; empty where it has them all.
+    fn missing(&self, operations: &[&str]) -> String {
+        let missing = operations.iter().filter(|name| self.system.contract.get(name).is_none());
+        missing.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(" and ")
     }
 
     fn telling(&self) -> MutexGuard<'_, Telling> {
@@ -316,8 +373,8 @@ impl World {
         }
         self.close_step(outcome.verdict);
         let telling = std::mem::take(&mut *self.telling());
-        if outcome.verdict == Verdict::Pass && !telling.skipped().is_empty() {
-            outcome.reason = Some(format!("store checks skipped: {}", telling.skipped().join("; ")));
+        if outcome.verdict == Verdict::Pass {
+            outcome.reason = telling.skipped();
         }
         outcome.steps = telling.steps;
         let leaving = self.suite.leaving();

@@ -45,6 +45,19 @@ impl Roles<'_> {
         Ok(data.create(&tenant.key, &tenant.org, SlotKind::Role, call, "role-create").await?.0)
     }
 
+    /// A new custom role with one permission, wherever the contract has the place for it.
+    pub async fn create_holding(
+        &self,
+        tenant: &Tenant,
+        creator: &Principal,
+        permission: &str,
+    ) -> Result<String, DataError> {
+        let data = self.0;
+        let call = data.api.call("role-create").as_(creator).org(&tenant.org);
+        let call = call.slot(SlotKind::Text, &tenant.text("role")).slot(SlotKind::Permission, permission);
+        Ok(data.create(&tenant.key, &tenant.org, SlotKind::Role, call, "role-create").await?.0)
+    }
+
     /// A new custom role with exactly these permissions.
     pub async fn create_with(
         &self,

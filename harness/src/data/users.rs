@@ -56,6 +56,20 @@ impl Users<'_> {
         if self.0.system.contract.get(AS_USER).is_none() { AS_MEMBER } else { AS_USER }
     }
 
+    /// The predefined role that people get in with where none is asked for; none where they get in without.
+    pub fn usual_role(&self) -> Option<String> {
+        let system = &self.0.system;
+        let steps = system.target.provision.member.iter().map(|step| step.call.as_str());
+        let mut ways: Vec<&str> = steps.collect();
+        if ways.is_empty() {
+            ways.push(self.operation());
+        }
+        let mut slots =
+            ways.into_iter().filter_map(|name| system.contract.get(name)).flat_map(|way| &way.slots);
+        let role = slots.find(|slot| slot.kind == SlotKind::PlatformRole && !slot.optional)?;
+        role.example.clone()
+    }
+
     /// Somebody the target does not know yet, whose tokens the harness mints: belongs to no tenant.
     pub fn stranger(&self, label: &str) -> Result<Principal, DataError> {
         let issuer = self.0.system.stand_ins.issuer.as_ref().ok_or(DataError::Lacks(Capability::Mint))?;

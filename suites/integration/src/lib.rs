@@ -10,6 +10,7 @@ pub mod history;
 mod listener;
 mod seen;
 mod stage;
+mod tenancy;
 mod trial;
 mod world;
 
@@ -20,5 +21,6 @@ pub use gateway::{CallerContext, Ruling, ruling};
 pub use listener::{counted, internal};
 pub use seen::seen;
 pub use stage::{Stage, Stands, stage};
+pub use tenancy::Tenancy;
 pub use trial::{ABSENT, Trial, annotates_each_route, has_a_case_for_each};
 pub use world::{About, Gives, Scene, world};

@@ -26,20 +26,25 @@ pub enum About {
     Access,
     /// The tenant platform: tenants with plans, products, sales.
     Platform,
+    /// Whatever a target file describes, known by its contract alone; without one, access management.
+    AnyOrAccess,
+    /// Whatever a target file describes, known by its contract alone; without one, the tenant platform.
+    AnyOrPlatform,
 }
 
 impl About {
     fn name(self) -> &'static str {
         let [access, platform] = EMBEDDED;
         match self {
-            About::Access => access,
-            About::Platform => platform,
+            About::Access | About::AnyOrAccess => access,
+            About::Platform | About::AnyOrPlatform => platform,
         }
     }
 
     /// Whether a system that was given by a file is of this kind, as far as its contract tells.
     pub(crate) fn must_fit(self, system: &System) -> Result<(), Stop> {
-        if !system.target.operations.is_empty() {
+        let is_of_any = matches!(self, About::AnyOrAccess | About::AnyOrPlatform);
+        if !is_of_any && !system.target.operations.is_empty() {
             let reason = format!(
                 "the operations of the target are bound by its file: nothing is known of answers like those of '{}', \
                  which this story is about",
@@ -51,6 +56,7 @@ impl About {
         let fits = match self {
             About::Access => system.contract.get("org-create").is_some() || !is_platform,
             About::Platform => is_platform,
+            About::AnyOrAccess | About::AnyOrPlatform => true,
         };
         if fits {
             return Ok(());
@@ -100,8 +106,8 @@ fn made(about: About) -> Made {
 pub(crate) fn shared(about: About) -> Result<Result<&'static Shared, String>, &'static String> {
     let made = match about {
         _ if fixtures::target_file().is_some() => &OF_FILE,
-        About::Access => &ACCESS,
-        About::Platform => &PLATFORM,
+        About::Access | About::AnyOrAccess => &ACCESS,
+        About::Platform | About::AnyOrPlatform => &PLATFORM,
     };
     Ok((**made).as_ref()?.as_ref().map_err(|absent| absent.reason.clone()))
 }

@@ -3,6 +3,7 @@
 //! Each test is the story of a user in a world of its own: own organisations, own people, own canaries. All
 //! run in parallel and leave nothing behind.
 
+mod any_target;
 mod audit_archive;
 mod audit_export;
 mod audit_log;
