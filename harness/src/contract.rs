@@ -6,6 +6,7 @@ mod binding;
 mod conformance;
 mod openapi;
 mod presence;
+mod roles;
 mod schema;
 mod slot;
 mod template;
@@ -17,7 +18,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 pub use binding::Binding;
-pub(crate) use binding::{bound, permission_of_roles, problems};
+pub(crate) use binding::{bound, problems};
 pub use conformance::{Conformance, Nonconformity};
 pub use openapi::ContractError;
 pub(crate) use presence::miss_absent;
@@ -66,18 +67,30 @@ pub enum Permission {
     Named(String),
 }
 
+/// Everything but permissions of the target's own.
+const PERMISSION_WORDS: [(&str, Permission); 6] = [
+    ("public", Permission::Public),
+    ("signed-in", Permission::SignedIn),
+    ("self", Permission::SelfUser),
+    ("invitee", Permission::Invitee),
+    ("token", Permission::Token),
+    ("platform:manage", Permission::Platform),
+];
+
+/// The words of a table, for messages: `read, write or consume`.
+fn one_of<T>(words: &[(&str, T)]) -> String {
+    let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    match words.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 impl Permission {
     fn parse(word: &str) -> Option<Permission> {
-        Some(match word {
-            "public" => Permission::Public,
-            "signed-in" => Permission::SignedIn,
-            "self" => Permission::SelfUser,
-            "invitee" => Permission::Invitee,
-            "token" => Permission::Token,
-            "platform:manage" => Permission::Platform,
-            named if named.contains(':') => Permission::Named(named.to_owned()),
-            _ => return None,
-        })
+        let known = PERMISSION_WORDS.into_iter().find(|(known, _)| *known == word);
+        let named = || word.contains(':').then(|| Permission::Named(word.to_owned()));
+        known.map(|(_, permission)| permission).or_else(named)
     }
 }
 
@@ -110,6 +123,8 @@ pub struct Operation {
     pub effect: Effect,
     /// Who may, any one suffices.
     pub permission: Vec<Permission>,
+    /// The roles of the target file that may. What stands for them is among `permission`.
+    pub roles: Vec<String>,
     /// Whether strangers may know.
     pub visibility: Visibility,
     /// The feature that the organisation's plan must include.

@@ -74,6 +74,21 @@ pub enum DataError {
         /// Where the answer has something.
         found: String,
     },
+    /// The answer has no id where every answer is looked at, and the contract does not say where else.
+    #[error(
+        "operations.{operation}.creates in {file} has no `{kind}`, and the answer has no /id; it has something at \
+         {found}: say which with creates = {{ {kind} = \"…\" }}"
+    )]
+    NoPointer {
+        /// The operation.
+        operation: String,
+        /// What it creates.
+        kind: SlotKind,
+        /// The target file.
+        file: String,
+        /// Where the answer has something.
+        found: String,
+    },
     /// The answer.
     #[error("cannot set the scene: {0}")]
     Unexpected(#[from] Unexpected),
@@ -259,18 +274,16 @@ impl Data {
 
     /// The id of what an operation created, where the contract says that the answer has it.
     fn created_id(&self, operation: &str, kind: SlotKind, answer: &Answer) -> Result<String, DataError> {
-        let pointer = self.system.contract.get(operation).and_then(|operation| operation.created(kind));
-        let pointer = pointer.unwrap_or("/id");
+        let said = self.system.contract.get(operation).and_then(|operation| operation.created(kind));
+        let found = answer.text_at(said.unwrap_or("/id"));
         let target = &self.system.target;
         if !target.operations.contains_key(operation) {
-            return Ok(answer.text_at(pointer)?);
+            return Ok(found?);
         }
-        answer.text_at(pointer).map_err(|_| DataError::Pointer {
-            operation: operation.to_owned(),
-            kind,
-            file: target.file_name(),
-            pointer: pointer.to_owned(),
-            found: answer.texts().join(", "),
+        let (operation, file) = (operation.to_owned(), target.file_name());
+        found.map_err(|_| match (said.map(str::to_owned), answer.texts().join(", ")) {
+            (Some(pointer), found) => DataError::Pointer { operation, kind, file, pointer, found },
+            (None, found) => DataError::NoPointer { operation, kind, file, found },
         })
     }
 

@@ -228,6 +228,7 @@ impl System {
         let document = bound(document, &target.operations, &target.vocabulary.roles)
             .map_err(|problems| SystemError::Binding { file: target.file_name(), problems })?;
         let mut contract = Contract::from_openapi(&document)?;
+        contract.check_roles(&target.vocabulary.roles)?;
         if contract.is_empty() && contract.unannotated.is_empty() {
             return Err(SystemError::NoOperations(source));
         }

@@ -26,7 +26,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::contract::{Binding, Operation, permission_of_roles};
+use crate::contract::{Binding, Contract, Operation};
 use crate::pattern::matches;
 use crate::record::Accepted;
 
@@ -413,13 +413,10 @@ impl Target {
         self.file.as_ref().map_or_else(|| "the target".to_owned(), |file| file.display().to_string())
     }
 
-    /// The predefined roles that the file names, from the highest, and what each may: whatever operations say so.
-    pub fn roles(&self) -> Vec<(String, Vec<String>)> {
-        let permissions = |role: &String| {
-            let named = self.operations.iter().filter(|(_, binding)| binding.roles.contains(role));
-            named.map(|(operation, _)| permission_of_roles(operation)).collect()
-        };
-        self.vocabulary.roles.iter().map(|role| (role.clone(), permissions(role))).collect()
+    /// The predefined roles that the file names, from the highest, and what each may by the target's contract.
+    pub fn roles(&self, contract: &Contract) -> Vec<(String, Vec<String>)> {
+        let roles = self.vocabulary.roles.iter();
+        roles.map(|role| (role.clone(), contract.permissions_of(role))).collect()
     }
 
     /// How people sign up and in, where the target signs.

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::SlotKind;
-use super::openapi::METHODS;
+use super::openapi::{EFFECTS, METHODS, VISIBILITIES, is_name, names_of};
+use super::roles::known;
 use super::template::{Placeholder, Template};
+use super::{PERMISSION_WORDS, Permission, SlotKind, one_of};
 
 /// One `[operations.NAME]` of a target file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -45,6 +46,9 @@ pub struct Binding {
     pub token: Option<String>,
 }
 
+/// Either says who may; any one suffices.
+const WHO_MAY: [&str; 2] = ["x-permission", "x-roles"];
+
 /// A binding as an operation of an OpenAPI document.
 #[derive(Debug, Default)]
 struct Compiled {
@@ -52,11 +56,6 @@ struct Compiled {
     route: Option<(String, String)>,
     /// What it says of the operation.
     members: Map<String, Value>,
-}
-
-/// The permission that stands for being named in `roles` of an operation.
-pub(crate) fn permission_of_roles(operation: &str) -> String {
-    format!("operation:{operation}")
 }
 
 /// What is wrong with the bindings of a file, each with its key and the remedy.
@@ -107,6 +106,10 @@ pub(crate) fn bound(
             documented
         };
         if let Value::Object(members) = &mut operation {
+            // Whoever says who may says it whole.
+            if WHO_MAY.iter().any(|key| compiled.members.contains_key(*key)) {
+                members.retain(|key, _| !WHO_MAY.contains(&key.as_str()));
+            }
             members.extend(compiled.members);
             members.entry("responses").or_insert_with(|| json!({}));
         }
@@ -116,7 +119,23 @@ pub(crate) fn bound(
         put(&mut document, &key, &method, operation);
         ours.insert((key, method));
     }
+    problems.extend(unknown_setup(&document, bindings));
     if problems.is_empty() { Ok(document) } else { Err(problems) }
+}
+
+/// What is to be sent first and nobody knows.
+fn unknown_setup(document: &Value, bindings: &BTreeMap<String, Binding>) -> Vec<String> {
+    let names = names_of(document);
+    let setups =
+        bindings.iter().flat_map(|(name, binding)| binding.setup.iter().map(move |setup| (name, setup)));
+    let unknown = setups.filter(|(_, setup)| !names.contains(setup.as_str()));
+    let problem = |(name, setup): (&String, &String)| {
+        format!(
+            "operations.{name}.setup names {setup}, which the file does not bind and no OpenAPI document of the target \
+             has; add [operations.{setup}]"
+        )
+    };
+    unknown.map(problem).collect()
 }
 
 /// Puts an operation into a document; what is no document stays as it is.
@@ -223,6 +242,7 @@ impl Compiler<'_> {
         if !parameters.is_empty() {
             members.insert("parameters".into(), parameters.into());
         }
+        self.words(binding);
         self.authorization(binding, route.as_ref().map(|(method, _)| method.as_str()), &mut members);
         self.denied(binding);
         Compiled { route, members }
@@ -338,28 +358,61 @@ impl Compiler<'_> {
         creates
     }
 
+    /// What is said in words of the notation, under the keys of the file: whatever reads the document knows only its own.
+    fn words(&mut self, binding: &Binding) {
+        if !is_name(self.name) {
+            self.problem("", "has a name that is not lower-case words joined by '-', as in team-create");
+        }
+        for word in &binding.permission {
+            self.permission(word);
+        }
+        self.word("effect", binding.effect.as_deref(), &EFFECTS);
+        self.word("visibility", binding.visibility.as_deref(), &VISIBILITIES);
+        if binding.feature.as_deref() == Some("") {
+            self.problem("feature", "is \"\", expected the name of a feature");
+        }
+    }
+
+    fn word<T>(&mut self, key: &str, said: Option<&str>, words: &[(&str, T)]) {
+        let known = |said: &str| words.iter().any(|(word, _)| *word == said);
+        if let Some(said) = said.filter(|said| !known(said)) {
+            self.problem(key, &format!("is \"{said}\", expected {}", one_of(words)));
+        }
+    }
+
+    fn permission(&mut self, word: &str) {
+        let has_roles = !self.roles.is_empty();
+        let what = match Permission::parse(word) {
+            Some(Permission::Named(_)) if has_roles => {
+                format!(
+                    "holds {word}, which no role of vocabulary.roles has; say who may with roles = [\"…\"]"
+                )
+            }
+            Some(_) => return,
+            None => {
+                let named = if has_roles { "" } else { ", or a permission such as team:read" };
+                let words = one_of(&PERMISSION_WORDS);
+                format!(
+                    "holds \"{word}\", expected {words}{named}; which roles may is said with roles = [\"…\"]"
+                )
+            }
+        };
+        self.problem("permission", &what);
+    }
+
     /// Who may, what it does and who may know: said, or following from the method.
     fn authorization(&mut self, binding: &Binding, method: Option<&str>, members: &mut Map<String, Value>) {
         for unknown in binding.roles.iter().filter(|role| !self.roles.contains(role)).collect::<Vec<_>>() {
-            let known = if self.roles.is_empty() { "none".to_owned() } else { self.roles.join(", ") };
             let what = format!(
-                "names {unknown}, which is no role of vocabulary.roles (known: {known}); add it there"
+                "names {unknown}, which is no role of vocabulary.roles (known: {}); add it there",
+                known(self.roles)
             );
             self.problem("roles", &what);
         }
-        let unheld =
-            |word: &&String| word.contains(':') && *word != "platform:manage" && !self.roles.is_empty();
-        if let Some(word) = binding.permission.iter().find(unheld).cloned() {
-            let what = format!(
-                "holds {word}, which no role of vocabulary.roles has; say who may with roles = [\"…\"]"
-            );
-            self.problem("permission", &what);
-        }
-        let by_role = (!binding.roles.is_empty()).then(|| permission_of_roles(self.name));
-        let permission: Vec<String> = binding.permission.iter().cloned().chain(by_role).collect();
-        if !permission.is_empty() {
-            members.insert("x-permission".into(), json!(permission));
-        } else if binding.request.is_some() {
+        let said = WHO_MAY.into_iter().zip([&binding.permission, &binding.roles]);
+        let said = said.filter(|(_, list)| !list.is_empty());
+        members.extend(said.map(|(key, list)| (key.to_owned(), json!(list))));
+        if binding.permission.is_empty() && binding.roles.is_empty() && binding.request.is_some() {
             let what = "does not say who may: add roles = [\"…\"] or permission = [\"signed-in\"] (docs/contract.md has \
                         the words)";
             self.problem("", what);
@@ -410,5 +463,23 @@ fn slot(
     slots.insert(format!("{place}/{name}{sign}"), placeholder.kind.as_str().into());
     if let Some(example) = &placeholder.example {
         parameters.push(json!({ "in": place, "name": name, "example": example }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Binding, bound};
+
+    #[test]
+    fn what_only_the_document_would_stumble_over_is_named_by_the_keys_of_the_file() {
+        let request = Some("GET /spaces/{org}".to_owned());
+        let binding = Binding { request, setup: vec!["org-list".to_owned()], ..Binding::default() };
+        let problems =
+            bound(json!({}), &[("OrgGet".to_owned(), binding)].into(), &[]).unwrap_err().join("\n");
+        for words in ["operations.OrgGet has a name that is not", "operations.OrgGet.setup names org-list"] {
+            assert!(problems.contains(words), "'{words}' is missing in: {problems}");
+        }
     }
 }

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Map, Value};
 
+use super::roles::permission_of_roles;
 use super::schema::{self, Schemas};
-use super::{Contract, Effect, Operation, Permission, Place, Slot, SlotKind, Unannotated, Visibility};
+use super::{
+    Contract, Effect, Operation, Permission, Place, Slot, SlotKind, Unannotated, Visibility, one_of,
+};
 
 /// The document cannot be used as a contract.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,20 @@ pub enum ContractError {
 
 /// The methods a path item may hold; its other members are no operations.
 pub(super) const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// What an operation may do to what it names.
+pub(super) const EFFECTS: [(&str, Effect); 3] =
+    [("read", Effect::Read), ("write", Effect::Write), ("consume", Effect::Consume)];
+
+/// What a stranger may learn.
+pub(super) const VISIBILITIES: [(&str, Visibility); 3] =
+    [("hidden", Visibility::Hidden), ("guarded", Visibility::Guarded), ("public", Visibility::Public)];
+
+/// Whether something can be the name of an operation.
+pub(super) fn is_name(name: &str) -> bool {
+    name.split('-')
+        .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
+}
 
 impl Contract {
     /// Reads a contract. A route that lacks annotations goes to `unannotated`; an annotation that is there
@@ -88,15 +105,14 @@ impl Reader<'_> {
 
     fn operation(&mut self, shared_parameters: Option<&Value>) -> Option<Operation> {
         let name = self.required("operationId")?.as_str().map(str::to_owned);
-        let kebab = |name: &str| {
-            name.split('-').all(|part| {
-                !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            })
-        };
-        if !name.as_deref().is_some_and(kebab) {
+        if !name.as_deref().is_some_and(is_name) {
             self.problem("operationId must be lower-case words joined by '-', as in team-create");
         }
-        let permission = self.required("x-permission").cloned();
+        let roles = self.roles();
+        let permission = self.operation.get("x-permission");
+        if permission.is_none() && roles.is_none() {
+            self.missing.push("x-permission or x-roles".to_owned());
+        }
         let effect = self.required("x-effect").cloned();
         let visibility = self.required("x-visibility").cloned();
         let feature = self.named("x-feature", "a feature");
@@ -108,32 +124,23 @@ impl Reader<'_> {
         if !self.missing.is_empty() {
             return None;
         }
-        let permission = self.permission(&permission?);
-        let effect = self.word(
-            &effect?,
-            "x-effect",
-            &[("read", Effect::Read), ("write", Effect::Write), ("consume", Effect::Consume)],
-        );
-        let visibility = self.word(
-            &visibility?,
-            "x-visibility",
-            &[
-                ("hidden", Visibility::Hidden),
-                ("guarded", Visibility::Guarded),
-                ("public", Visibility::Public),
-            ],
-        );
+        let name = name?;
+        let mut permission = permission.map(|words| self.permission(words)).unwrap_or_default();
+        permission.extend(roles.is_some().then(|| Permission::Named(permission_of_roles(&name))));
+        let effect = self.word(&effect?, "x-effect", &EFFECTS);
+        let visibility = self.word(&visibility?, "x-visibility", &VISIBILITIES);
         let statuses = self.operation.get("responses").and_then(Value::as_object);
         let statuses: BTreeSet<u16> =
             statuses.into_iter().flat_map(Map::keys).filter_map(|status| status.parse().ok()).collect();
         Some(Operation {
-            name: name?,
+            name,
             method: Method::from_bytes(self.method.to_uppercase().as_bytes()).ok()?,
             // Two operations may be two ways to use one route: what stands behind '#' tells them apart, and is not sent.
             path: self.path.split('#').next().unwrap_or_default().to_owned(),
             slots,
             effect: effect?,
             permission,
+            roles: roles.unwrap_or_default(),
             visibility: visibility?,
             feature,
             creates,
@@ -159,8 +166,7 @@ impl Reader<'_> {
     fn word<T: Copy>(&mut self, value: &Value, key: &str, words: &[(&str, T)]) -> Option<T> {
         let found = words.iter().find(|(word, _)| value.as_str() == Some(word)).map(|(_, meaning)| *meaning);
         if found.is_none() {
-            let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            self.problem(&format!("{key} is {value}, expected one of {}", known.join(", ")));
+            self.problem(&format!("{key} is {value}, expected {}", one_of(words)));
         }
         found
     }
@@ -192,12 +198,7 @@ impl Reader<'_> {
     fn setup(&mut self) -> Vec<String> {
         let Some(listed) = self.operation.get("x-setup").and_then(Value::as_array) else { return Vec::new() };
         let mut setup = Vec::new();
-        let paths = self.document.get("paths").and_then(Value::as_object).into_iter().flat_map(Map::values);
-        let names: BTreeSet<&str> = paths
-            .filter_map(Value::as_object)
-            .flat_map(Map::values)
-            .filter_map(|operation| text_of(operation, "operationId"))
-            .collect();
+        let names = names_of(self.document);
         for name in listed {
             match name.as_str().filter(|name| names.contains(name)) {
                 Some(name) => setup.push(name.to_owned()),
@@ -210,6 +211,17 @@ impl Reader<'_> {
     fn headers(&self) -> Vec<(String, String)> {
         let headers = self.operation.get("x-headers").and_then(Value::as_object).into_iter().flatten();
         headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+    }
+
+    /// The roles that may; none where the operation does not say so.
+    fn roles(&mut self) -> Option<Vec<String>> {
+        let value = self.operation.get("x-roles")?;
+        let names = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        let roles: Vec<String> = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        if roles.is_empty() || roles.len() < names.len() {
+            self.problem(&format!("x-roles is {value}, expected an array of roles such as [\"owner\"]"));
+        }
+        Some(roles)
     }
 
     fn permission(&mut self, value: &Value) -> Vec<Permission> {
@@ -312,6 +324,13 @@ impl Reader<'_> {
     }
 }
 
+/// What the operations of a document are called.
+pub(super) fn names_of(document: &Value) -> BTreeSet<&str> {
+    let paths = document.get("paths").and_then(Value::as_object).into_iter().flat_map(Map::values);
+    let operations = paths.filter_map(Value::as_object).flat_map(Map::values);
+    operations.filter_map(|operation| text_of(operation, "operationId")).collect()
+}
+
 fn text_of<'v>(value: &'v Value, member: &str) -> Option<&'v str> {
     value.get(member).and_then(Value::as_str)
 }
@@ -391,8 +410,22 @@ mod tests {
         assert!(contract.is_empty());
         assert_eq!(
             contract.unannotated[0].to_string(),
-            "POST /v1/orgs/{orgId}/teams lacks x-permission, x-effect, x-visibility, x-slot for path/orgId"
+            "POST /v1/orgs/{orgId}/teams lacks x-permission or x-roles, x-effect, x-visibility, x-slot for path/orgId"
         );
+    }
+
+    #[test]
+    fn roles_suffice_to_say_who_may() {
+        let mut operation = annotated();
+        operation.as_object_mut().unwrap().remove("x-permission");
+        operation["x-roles"] = json!(["owner", "writer"]);
+        let contract = Contract::from_openapi(&document(&operation)).unwrap();
+        assert_eq!(contract.get("team-create").unwrap().roles, ["owner", "writer"]);
+        for wrong in [json!([]), json!("owner"), json!(["owner", 1])] {
+            operation["x-roles"] = wrong;
+            let error = Contract::from_openapi(&document(&operation)).unwrap_err().to_string();
+            assert!(error.contains("operation team-create: x-roles is"), "{error}");
+        }
     }
 
     #[test]

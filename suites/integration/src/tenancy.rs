@@ -206,7 +206,7 @@ impl<'w> Tenancy<'w> {
 
     /// Whether a predefined role permits an operation, where the target file says so of its roles.
     fn permits(&self, role: &str, operation: &Operation) -> Option<bool> {
-        let roles = self.world.system.target.roles();
+        let roles = self.world.system.target.roles(&self.world.system.contract);
         let (_, permissions) = roles.into_iter().find(|(name, _)| name == role)?;
         let held = |permission: &String| operation.allows(&Permission::Named(permission.clone()));
         Some(permissions.iter().any(held))

@@ -56,7 +56,7 @@ pub struct Ladder {
 impl Ladder {
     /// The ladder of a system: that of its target file, otherwise that of its title.
     pub fn of(system: &System) -> Ladder {
-        let roles = system.target.roles();
+        let roles = system.target.roles(&system.contract);
         let mut roles = roles.iter().map(|(name, permissions)| {
             let name = kept(name);
             let permissions: Vec<&str> = permissions.iter().map(|permission| kept(permission)).collect();

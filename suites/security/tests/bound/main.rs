@@ -7,6 +7,8 @@ mod board;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::Router;
+use axum::routing::get;
 use harness::host;
 use harness::record::Finding;
 use harness::run::Run;
@@ -21,6 +23,10 @@ use tokio::net::TcpListener;
 use board::Hole;
 
 const FILE: &str = include_str!("board.toml");
+/// The board as it would say itself what it is.
+const DOCUMENT: &str = include_str!("board.json");
+/// The page for whoever binds an API.
+const PAGE: &str = include_str!("../../../../docs/point-it-at-your-api.md");
 
 /// Why something is not tried on the board.
 const LACKED: [&str; 13] = [
@@ -41,12 +47,16 @@ const LACKED: [&str; 13] = [
 
 /// The board with a hole, opened by its target file.
 async fn open(hole: Hole, file: &str) -> Result<Arc<System>, Box<dyn std::error::Error>> {
+    open_at(board::router(hole), file).await
+}
+
+async fn open_at(router: Router, file: &str) -> Result<Arc<System>, Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("watertight-board-{}", uuid::Uuid::new_v4()));
     let run: &'static Run = Box::leak(Box::new(Run::at(&folder)?));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let path = folder.join("board.toml");
     std::fs::write(&path, file.replace("127.0.0.1:4700", &listener.local_addr()?.to_string()))?;
-    host::handle()?.spawn(async move { axum::serve(listener, board::router(hole)).await });
+    host::handle()?.spawn(async move { axum::serve(listener, router).await });
     let target = Target::read(&path)?;
     let stand_ins = StandIns::start(run, target.identity.as_ref(), None, None).await?;
     let system = System::open(run, target, stand_ins).await?;
@@ -59,14 +69,31 @@ fn attack(hole: Hole, only: &str) -> Summary {
 }
 
 fn attack_bound(hole: Hole, file: &str, only: &str) -> Summary {
+    attack_at(board::router(hole), file, only)
+}
+
+fn attack_at(router: Router, file: &str, only: &str) -> Summary {
     host::handle().unwrap().block_on(async {
-        let system = open(hole, file).await.unwrap();
+        let system = open_at(router, file).await.unwrap();
         let plan = Plan::of(&system).only(|path| path.contains(only));
         let suite = Arc::new(Suite::begin("security", &system, None).unwrap());
         let summary = run::run(&system, &suite, &plan, |_| {}).await.unwrap();
         std::fs::remove_dir_all(system.run.folder()).unwrap();
         summary
     })
+}
+
+/// The board with a document of its own, and a target file that binds nothing.
+fn documented(hole: Hole, document: String) -> (Router, &'static str) {
+    let router = board::router(hole).route("/v2/openapi.json", get(move || async { document }));
+    (router, FILE.split("# 1\n").next().unwrap())
+}
+
+/// What neither passed nor was skipped.
+fn odd(summary: &Summary) -> Vec<(&str, Verdict)> {
+    let verdicts =
+        summary.outcomes.iter().map(|outcome| (outcome.case.path.as_str(), outcome.outcome.verdict));
+    verdicts.filter(|(_, verdict)| !matches!(verdict, Verdict::Pass | Verdict::Skip)).collect()
 }
 
 fn found<'s>(summary: &'s Summary, path: &str) -> &'s Finding {
@@ -77,13 +104,7 @@ fn found<'s>(summary: &'s Summary, path: &str) -> &'s Finding {
 #[test]
 fn a_bound_api_that_is_right_raises_nothing_and_every_route_is_reached() {
     let summary = attack(Hole::None, "");
-    let odd: Vec<_> = summary
-        .outcomes
-        .iter()
-        .filter(|outcome| !matches!(outcome.outcome.verdict, Verdict::Pass | Verdict::Skip))
-        .map(|outcome| (outcome.case.path.as_str(), outcome.outcome.verdict))
-        .collect();
-    assert_eq!(odd, [("contract/team-update", Verdict::Disabled)]);
+    assert_eq!(odd(&summary), [("contract/team-update", Verdict::Disabled)]);
     // What is not tried is what the board has not, and what only the harness's own systems or tokens give.
     let skipped = summary.outcomes.iter().filter(|outcome| outcome.outcome.verdict == Verdict::Skip);
     let skipped: BTreeSet<&str> = skipped.filter_map(|outcome| outcome.outcome.reason.as_deref()).collect();
@@ -146,6 +167,53 @@ fn a_waived_check_is_disabled_with_its_reason_and_nothing_is_sent() {
 }
 
 #[test]
+fn a_document_that_says_which_roles_may_needs_no_binding() {
+    let attack = |hole, only: &str| {
+        let (router, file) = documented(hole, DOCUMENT.to_owned());
+        attack_at(router, file, only)
+    };
+    let summary = attack(Hole::None, "matrix/");
+    let verdict = |path: &str| {
+        let outcome = summary.outcomes.iter().find(|outcome| outcome.case.path == path).unwrap();
+        outcome.outcome.verdict
+    };
+    for (role, created) in [("owner", "team-create"), ("writer", "team-create"), ("reader", "org-get")] {
+        assert_eq!(verdict(&format!("matrix/{created}/{role}")), Verdict::Pass, "{role} may");
+    }
+    assert_eq!(verdict("matrix/team-create/reader"), Verdict::Pass, "a reader may not, and is refused");
+    assert!(odd(&summary).is_empty(), "{:?}", odd(&summary));
+    found(&attack(Hole::NoRank, "member-remove"), "rank/member-remove/writer");
+}
+
+#[test]
+fn a_document_whose_words_no_role_answers_to_is_refused_before_anything_is_sent() {
+    let error = |from: &str, to: &str| {
+        assert!(DOCUMENT.contains(from), "{from}");
+        let (router, file) = documented(Hole::None, DOCUMENT.replacen(from, to, 1));
+        host::handle().unwrap().block_on(open_at(router, file)).unwrap_err().to_string()
+    };
+    let every = "\"x-roles\": [\"owner\", \"writer\", \"reader\"]";
+    let word = error(every, "\"x-permission\": [\"space:read\"]");
+    assert!(word.contains("operation org-get: x-permission holds space:read"), "{word}");
+    assert!(word.contains("x-roles (known: owner, writer, reader)"), "{word}");
+    let role = error(every, "\"x-roles\": [\"boss\"]");
+    assert!(
+        role.contains("operation org-get: x-roles names boss") && role.contains("add it there"),
+        "{role}"
+    );
+}
+
+#[test]
+fn the_invitations_that_the_page_shows_are_understood() {
+    let block = PAGE.lines().skip_while(|line| *line != "    [operations.invitation-create]");
+    let block = block.take_while(|line| line.is_empty() || line.starts_with("    "));
+    let shown = block.map(str::trim_start).collect::<Vec<_>>().join("\n");
+    let system = host::handle().unwrap().block_on(open(Hole::None, &format!("{FILE}\n{shown}"))).unwrap();
+    let names: Vec<_> = system.contract.absent.iter().map(|operation| operation.name.as_str()).collect();
+    assert_eq!(names, ["invitation-accept", "invitation-create", "team-update"]);
+}
+
+#[test]
 fn what_cannot_work_names_the_file_the_key_and_the_remedy() {
     let error = |from: &str, to: &str| {
         assert!(FILE.contains(from), "{from}");
@@ -175,20 +243,33 @@ fn what_cannot_work_names_the_file_the_key_and_the_remedy() {
     says(&token, &["operations.me.token is 'badge'", "[identity.tokens.badge]"]);
     let nobody = error("permission = [\"signed-in\"]", "");
     says(&nobody, &["operations.me does not say who may"]);
+    let hidden = "visibility = \"hidden\"\nroles = [\"owner\", \"writer\", \"reader\"]";
+    let visibility = error(hidden, "visibility = \"secret\"\npermission = [\"signed-in\"]");
+    says(&visibility, &["operations.org-get.visibility is \"secret\", expected hidden, guarded or public"]);
+    let effect = error(hidden, "effect = \"x\"\npermission = [\"signed-in\"]");
+    says(&effect, &["operations.org-get.effect is \"x\", expected read, write or consume"]);
+    let word = error("permission = [\"signed-in\"]", "permission = [\"signed\"]");
+    says(
+        &word,
+        &["operations.me.permission holds \"signed\", expected public, signed-in, self", "roles = ["],
+    );
+    let unheld = error("permission = [\"signed-in\"]", "permission = [\"space:read\"]");
+    says(&unheld, &["operations.me.permission holds space:read", "roles = ["]);
     let elsewhere = error("127.0.0.1:4700/v2", "127.0.0.1:4700/v1");
     says(&elsewhere, &["serves none of the 13 operations", "base_url"]);
 }
 
 #[test]
 fn a_pointer_to_nothing_is_named_when_the_answer_comes() {
-    let file = FILE.replace("team = \"/board/id\"", "team = \"/team/id\"");
-    let reason = host::handle().unwrap().block_on(async {
-        let system = open(Hole::None, &file).await.unwrap();
-        let plan = Plan::of(&system).only(|path| path.starts_with("hop/team-delete"));
-        let suite = Arc::new(Suite::begin("security", &system, None).unwrap());
-        let summary = run::run(&system, &suite, &plan, |_| {}).await.unwrap();
+    let reason = |from: &str, to: &str| {
+        let summary = attack_bound(Hole::None, &FILE.replace(from, to), "hop/team-delete");
         summary.outcomes[0].outcome.reason.clone().unwrap()
-    });
+    };
+    let wrong = reason("team = \"/board/id\"", "team = \"/team/id\"");
     let words = ["operations.team-create.creates.team", "board.toml", "'/team/id'", "something at /board/id"];
-    assert!(words.iter().all(|word| reason.contains(word)), "{reason}");
+    assert!(words.iter().all(|word| wrong.contains(word)), "{wrong}");
+    // What the file does not say is not said to stand there.
+    let none = reason("creates = { team = \"/board/id\" }\n", "");
+    let words = ["operations.team-create.creates in", "board.toml has no `team`", "something at /board/id"];
+    assert!(words.iter().all(|word| none.contains(word)), "{none}");
 }
