@@ -87,4 +87,6 @@ const server = createServer(async (request, response) => {
     response.end();
   }
 });
+// Longer than any pause of whoever tests: a connection that is closed while a request is on its way has no answer.
+server.keepAliveTimeout = 120_000;
 server.listen(Number(port), "127.0.0.1", () => console.log(`better-auth ${version} at ${baseURL}`));

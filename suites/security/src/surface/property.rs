@@ -244,7 +244,7 @@ async fn write(
             outcomes.push(case.without_result(Verdict::Error, &no_answer(status)));
             continue;
         }
-        if let Some(observed) = fault(&attacked, &added) {
+        if let Some(observed) = fault(&attacked, &added, &usual) {
             outcomes.push(case.failed(target, expected, &observed, vec![exchange]));
         } else if (400..500).contains(&status) {
             refused.push(case);
@@ -281,8 +281,8 @@ async fn renew(scene: &mut Scene<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What is wrong with the answer to a request with an addition.
-fn fault(attacked: &Attacked, added: &Map<String, Value>) -> Option<String> {
+/// What is wrong with the answer to a request with an addition. What the usual answer says anyway was not taken over.
+fn fault(attacked: &Attacked, added: &Map<String, Value>, usual: &Value) -> Option<String> {
     let status = attacked.status;
     if let Some(leak) = &attacked.leak {
         return Some(leak.clone());
@@ -293,9 +293,10 @@ fn fault(attacked: &Attacked, added: &Map<String, Value>) -> Option<String> {
     if status >= 500 {
         return Some(format!("status {status}"));
     }
-    let answered = objects(&attacked.body);
-    let is_taken =
-        |name: &str, value: &Value| answered.iter().any(|(_, object)| object.get(name) == Some(value));
+    let says = |answer: &Value, name: &str, value: &Value| {
+        objects(answer).iter().any(|(_, object)| object.get(name) == Some(value))
+    };
+    let is_taken = |name: &str, value: &Value| says(&attacked.body, name, value) && !says(usual, name, value);
     let taken = added.iter().find(|(name, value)| (200..300).contains(&status) && is_taken(name, value));
     taken.map(|(name, value)| format!("status {status}, and {name} is {value}, as it was sent"))
 }
