@@ -284,32 +284,39 @@ impl Api {
     pub fn record_leak(&self, leak: &Leak, exchange: &Exchange) -> Result<(), RunError> {
         self.inner.leaked.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.id.clone());
         let (operation, target) = (&exchange.operation, &self.inner.connection.target.name);
+        let (kind, who) = (&leak.kind, &exchange.principal);
+        let (title, cwe, owasp, asvs, gain, expected) = if leak.own {
+            (
+                format!("{operation} shows a {kind} to {who}, who may not see it"),
+                863,
+                "API5",
+                "8.2.1",
+                "reads what only others of the tenant may",
+                format!("a refusal, which shows {who} nothing"),
+            )
+        } else {
+            (
+                format!("{operation} shows a {kind} of another tenant to {who}"),
+                639,
+                "API1",
+                "8.4.1",
+                "reads what belongs to another tenant",
+                format!("nothing of a tenant that {who} does not belong to"),
+            )
+        };
         let finding = Finding {
-            id: format!("{target}.leak-{operation}-{}-{}", exchange.principal, leak.kind),
-            title: if leak.own {
-                format!("{operation} shows a {} to {}, who may not see it", leak.kind, exchange.principal)
-            } else {
-                format!("{operation} shows a {} of another tenant to {}", leak.kind, exchange.principal)
-            },
-            check: format!("leak/{operation}/{}", exchange.principal),
+            id: format!("{target}.leak-{operation}-{who}-{kind}"),
+            title,
+            check: format!("leak/{operation}/{who}"),
             suite: self.inner.suite.clone(),
             operation: operation.clone(),
             target: target.clone(),
             severity: Severity::High,
-            cwe: if leak.own { 863 } else { 639 },
-            owasp: if leak.own { "API5" } else { "API1" }.to_owned(),
-            asvs: vec![if leak.own { "8.2.1" } else { "8.4.1" }.to_owned()],
-            gain: if leak.own {
-                "reads what only others of the tenant may"
-            } else {
-                "reads what belongs to another tenant"
-            }
-            .to_owned(),
-            expected: if leak.own {
-                format!("a refusal, which shows {} nothing", exchange.principal)
-            } else {
-                format!("nothing of a tenant that {} does not belong to", exchange.principal)
-            },
+            cwe,
+            owasp: owasp.to_owned(),
+            asvs: vec![asvs.to_owned()],
+            gain: gain.to_owned(),
+            expected,
             observed: leak.to_string(),
             exchanges: vec![exchange.clone()],
         };

@@ -255,18 +255,18 @@ impl Call {
     /// Builds the request and counts it as sent, for a sender with a clock of its own: who sends it searches
     /// the response with [`Pending::leak`] and records what is worth keeping.
     pub fn prepare(self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
-        let mut call = self.naming_its_caller()?;
-        call.principal.credential = call.principal.credential_for(call.operation()?).clone();
+        let call = self.naming_its_caller()?;
         let inner = &call.api.inner;
         let target = &inner.connection.target;
         let operation = call.operation()?;
         call.permit(operation)?;
         let mut request = Request::build(target, operation, &call.values)?;
-        if let Credential::Query(name, token) = &call.principal.credential {
+        let credential = call.principal.credential_for(operation);
+        if let Credential::Query(name, token) = credential {
             request.url.query_pairs_mut().append_pair(name, token.reveal());
             request.secrets.push(token.reveal().to_owned());
         }
-        let authorization = call.principal.credential.headers()?;
+        let authorization = credential.headers()?;
         let id = inner.connection.run.next_request_id();
 
         let mut builder = inner
@@ -281,7 +281,7 @@ impl Call {
             builder = builder.header(name, value.reveal());
         }
         for value in &authorization {
-            builder = builder.header(call.principal.credential.name(), octets(value));
+            builder = builder.header(credential.name(), octets(value));
         }
         if let Some(body) = &request.body {
             // Without a media type the body goes without saying what it is.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::request::Request;
 use super::{Api, LONGEST_BODY, REQUEST_ID};
-use crate::contract::SlotKind;
+use crate::contract::{Operation, SlotKind};
 use crate::exchange::{
     Class, Exchange, HEADER_LIMIT, cut, is_secret_header, redact_body, redact_text, redacted,
 };
@@ -116,10 +116,15 @@ impl Pending {
         exchange
     }
 
+    /// What the contract has of the operation.
+    fn contracted(&self) -> Option<&Operation> {
+        self.api.contract().get(&self.operation)
+    }
+
     /// What an answer gives away that must not be recorded: the token of an invitation.
     fn given(&self, body: &str) -> Vec<String> {
-        let operation = self.api.contract().get(&self.operation);
-        let Some(pointer) = operation.and_then(|operation| operation.created(SlotKind::InvitationToken))
+        let Some(pointer) =
+            self.contracted().and_then(|operation| operation.created(SlotKind::InvitationToken))
         else {
             return Vec::new();
         };
@@ -145,7 +150,9 @@ impl Pending {
         if !self.authorization.is_empty() {
             let values: Vec<String> =
                 self.authorization.iter().map(|value| redacted(value.reveal())).collect();
-            headers.insert(self.principal.credential.name().to_owned(), values.join(" and again "));
+            let principal = &self.principal;
+            let sent = self.contracted().map_or(&principal.credential, |of| principal.credential_for(of));
+            headers.insert(sent.name().to_owned(), values.join(" and again "));
         }
         headers
     }

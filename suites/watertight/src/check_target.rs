@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use comfy_table::{Table, presets};
-use harness::contract::Effect;
+use harness::contract::{Effect, Operation};
 use harness::system::System;
 use harness::target::Capability;
 use harness::verdict::Exit;
@@ -96,8 +96,7 @@ fn what_would_not(system: &System) -> Table {
         table.add_row([format!("checks {}", waiver.checks), format!("waived: {}", waiver.reason)]);
     }
     for operation in &system.contract.absent {
-        let why = format!("{} {} answers like a path that nobody has", operation.method, operation.path);
-        table.add_row([format!("operation {}", operation.name), why]);
+        table.add_row([format!("operation {}", operation.name), not_served(operation)]);
     }
     for operation in
         system.contract.operations().filter(|operation| operation.naming_slots().next().is_none())
@@ -106,6 +105,10 @@ fn what_would_not(system: &System) -> Table {
         table.add_row([format!("hops of {}", operation.name), why]);
     }
     table
+}
+
+fn not_served(operation: &Operation) -> String {
+    format!("{} {} answers like a path that nobody has", operation.method, operation.path)
 }
 
 fn told(system: &System, outcomes: &[Rehearsed]) -> Table {
@@ -119,10 +122,7 @@ fn told(system: &System, outcomes: &[Rehearsed]) -> Table {
         };
     }
     for operation in &system.contract.absent {
-        let why = format!(
-            "{} {} answers like a path that nobody has: mistyped, or not in this deployment",
-            operation.method, operation.path
-        );
+        let why = format!("{}: mistyped, or not in this deployment", not_served(operation));
         table.add_row([operation.name.clone(), "not served".to_owned(), why]);
     }
     table
