@@ -18,7 +18,7 @@ pub use audit::{Event, Log};
 pub use business::{Business, EVERYTHING, Entry, organisation_header, refused, users_of};
 pub use company::{Company, accept, text, with_claim, with_email};
 pub use gateway::{CallerContext, Ruling, ruling};
-pub use listener::{counted, internal};
+pub use listener::{counted, health, internal, tells_of_its_keys};
 pub use seen::seen;
 pub use stage::{Stage, Stands, stage};
 pub use tenancy::Tenancy;

@@ -229,6 +229,25 @@ fn a_refusal_leaves_one_denied_event_in_the_callers_organisation(#[context] cont
 }
 
 #[rstest]
+fn a_refusal_at_an_organisation_that_is_gone_is_told_in_the_callers_other_one(#[context] context: Context) {
+    world(&context).tell(async |world| {
+        let acme = Company::found(world, "acme").await?;
+        let globex = Company::found(world, "globex").await?;
+        let ann = acme.user("SITE_VIEWER").await?;
+        let invitation = globex.invite_person(&globex.admin, &ann, "SITE_VIEWER").await?;
+        accept(world, &invitation.invitee, &invitation.token).gives(200).await?;
+        let both = globex.as_member(&invitation);
+        globex.by(&both, "team-list").gives(200).await?;
+        globex.by(&world.data.platform_admin()?, "org-delete").gives(204).await?;
+
+        globex.by(&both, "team-list").gives(404).await?;
+
+        let denied = acme.log().await?.ended("DENIED");
+        world.equal("by whom", denied.0.iter().map(|event| &event.actor_id).collect(), vec![&ann.subject])
+    });
+}
+
+#[rstest]
 fn a_foreign_id_and_an_absent_one_leave_the_same_event(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
@@ -279,10 +298,13 @@ fn what_somebody_suspended_tries_is_denied_on_record(#[context] context: Context
 fn nobody_unknown_leaves_an_event(#[context] context: Context) {
     world(&context).tell(async |world| {
         let acme = Company::found(world, "acme").await?;
+        let gone = acme.user("SITE_VIEWER").await?;
+        acme.set_status(&gone, "DELETED").await?.expect(200)?;
         let before = acme.log().await?;
 
         world.api.call("team-list").org(acme.org()).gives(401).await?;
         acme.by(&world.data.users().stranger("stranger")?, "team-list").gives(404).await?;
+        acme.by(&gone, "team-list").gives(401).await?;
 
         world.equal("the events", acme.log().await?, before)
     });

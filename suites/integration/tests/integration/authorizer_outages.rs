@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use fixtures::{Embedded, Setup};
 use harness::events::AuthorizerRequest;
-use harness::identity::{JwksMood, JwksServer, Principal};
+use harness::identity::{Algorithm, JwksMood, JwksServer, KeyPair, Principal};
 use harness::stores::{Fault, FaultProxy};
 use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
+use serde_json::{Value, json};
 
 use crate::stage;
 use suites_integration::{Company, Gives as _, Ruling, ruling};
@@ -84,18 +85,26 @@ fn one_part_of_the_store_failing_lets_nobody_in(#[context] context: Context, #[c
     });
 }
 
+/// The keys, in more bytes than anybody's keys need.
+fn too_much(mut keys: Value) -> JwksMood {
+    keys["padding"] = "x".repeat(512 * 1024).into();
+    JwksMood::Serve(keys)
+}
+
 #[rstest]
-#[case::refuses(JwksMood::Fail(503))]
-#[case::talks_nonsense(JwksMood::Garbage)]
-#[case::has_no_keys(JwksMood::Serve(serde_json::json!({ "keys": [] })))]
-fn while_the_issuer(#[context] context: Context, #[case] mood: JwksMood) {
+#[case::refuses(|_| JwksMood::Fail(503))]
+#[case::talks_nonsense(|_| JwksMood::Garbage)]
+#[case::has_no_keys(|_| JwksMood::Serve(json!({ "keys": [] })))]
+#[case::sends_more_than_keys(too_much)]
+fn while_the_issuer(#[context] context: Context, #[case] mood: fn(Value) -> JwksMood) {
     stage(&context, Setup::default()).tell(async |world, embedded| {
         let jwks = jwks(embedded)?;
         let ann = world.data.users().stranger("ann")?;
         let issuer = embedded.system.stand_ins.issuer.as_ref();
         let keys =
             issuer.map(|issuer| issuer.keys.jwks()).ok_or_else(|| Stop::skip("tokens are not minted"))?;
-        let is_empty = matches!(mood, JwksMood::Serve(_));
+        let mood = mood(keys.clone());
+        let is_empty = matches!(&mood, JwksMood::Serve(set) if set["keys"] == json!([]));
         jwks.set_mood(mood);
         // A key set without the key is an answer: the token is not believed. No key set is none.
         match asks(world, &ann).await? {
@@ -139,15 +148,17 @@ fn unknown_keys_cause_one_fetch_and_not_one_each(#[context] context: Context) {
 }
 
 #[rstest]
-fn a_new_key_of_the_issuer_is_believed_at_once(#[context] context: Context) {
+#[case::of_rsa(Algorithm::RS256)]
+#[case::of_an_elliptic_curve(Algorithm::ES256)]
+fn a_new_key_of_the_issuer_is_believed_at_once(#[context] context: Context, #[case] algorithm: Algorithm) {
     stage(&context, Setup::default()).tell(async |world, embedded| {
         let jwks = jwks(embedded)?;
         let acme = Company::found(world, "acme").await?;
         acme.admin("team-list").gives(200).await?;
         let issuer = embedded.system.stand_ins.issuer.as_ref();
         let issuer = issuer.ok_or_else(|| Stop::skip("tokens are not minted"))?;
-        let (old, new) = (&issuer.keys.rsa, &issuer.keys.stranger);
-        jwks.set_mood(JwksMood::Serve(serde_json::json!({ "keys": [old.jwk(), new.jwk()] })));
+        let (old, new) = (&issuer.keys.rsa, &KeyPair::generate("new", algorithm)?);
+        jwks.set_mood(JwksMood::Serve(json!({ "keys": [old.jwk(), new.jwk()] })));
         let before = jwks.fetches();
 
         let claims = issuer.claims(&acme.admin.subject, &acme.admin.email);

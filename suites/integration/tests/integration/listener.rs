@@ -4,10 +4,10 @@ use fixtures::Setup;
 use harness::stores::Fault;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::stage;
-use suites_integration::{Company, Gives as _, Ruling, internal};
+use suites_integration::{Company, Gives as _, Ruling, health, internal, tells_of_its_keys};
 
 /// The value of a counter; 0 before it is first counted.
 async fn counted(world: &World, series: &str) -> Result<u64, Stop> {
@@ -77,8 +77,7 @@ fn an_instance_without_its_store_is_not_healthy(#[context] context: Context) {
     stage(&context, Setup { faults: true, ..Setup::default() }).tell(async |world, embedded| {
         let proxy = embedded.faults.as_ref().ok_or_else(|| Stop::error("this stage has no fault proxy"))?;
         let health = async || {
-            let (status, text) = internal(world, "/health").await?;
-            let detail: Value = serde_json::from_str(&text).map_err(|error| Stop::fail(error.to_string()))?;
+            let (status, detail) = health(world).await?;
             Ok::<_, Stop>((status, detail["store"].clone(), detail["status"].clone()))
         };
         world.equal("with it", health().await?, (200, json!(true), json!("ok")))?;
@@ -88,5 +87,18 @@ fn an_instance_without_its_store_is_not_healthy(#[context] context: Context) {
         }
         proxy.calm();
         world.equal("with it again", health().await?, (200, json!(true), json!("ok")))
+    });
+}
+
+#[rstest]
+fn the_issuers_keys_are_told_by_age_and_by_fetches(#[context] context: Context) {
+    stage(&context, Setup::default()).tell(async |world, embedded| {
+        let issuer = embedded.system.stand_ins.jwks.as_ref();
+        let issuer = issuer.ok_or_else(|| Stop::error("this story's system has no JWKS stand-in"))?;
+        let ann = world.data.users().stranger("ann")?;
+        tells_of_its_keys(world, issuer, "access_jwks_fetches_total", async || {
+            world.api.call("team-list").as_(&ann).org("somewhere").gives(404).await.map(drop)
+        })
+        .await
     });
 }

@@ -3,10 +3,10 @@
 use harness::client::http_client;
 use harness::contract::SlotKind;
 use harness::metrics::Counted;
-use harness::world::{Stop, World};
+use harness::world::Stop;
 use rstest::{Context, rstest};
-use serde_json::{Value, json};
-use suites_integration::{Business, Gives as _, counted, internal};
+use serde_json::json;
+use suites_integration::{Business, Gives as _, counted, health, internal, tells_of_its_keys};
 
 use super::{Setup, stage, world};
 
@@ -196,11 +196,6 @@ fn the_public_listener_has_no_metrics(#[context] context: Context) {
     });
 }
 
-async fn health(world: &World) -> Result<(u16, Value), Stop> {
-    let (status, text) = internal(world, "/health").await?;
-    Ok((status, serde_json::from_str(&text).map_err(|error| Stop::fail(error.to_string()))?))
-}
-
 #[rstest]
 fn health_in_detail_says_that_the_database_answers(#[context] context: Context) {
     world(&context).tell(async |world| {
@@ -210,5 +205,18 @@ fn health_in_detail_says_that_the_database_answers(#[context] context: Context) 
             (status, &detail["status"], &detail["store"]),
             (200, &json!("ok"), &json!(true)),
         )
+    });
+}
+
+#[rstest]
+fn the_issuers_keys_are_told_by_age_and_by_fetches(#[context] context: Context) {
+    stage(&context, Setup::default()).tell(async |world, embedded| {
+        let issuer = embedded.system.stand_ins.jwks.as_ref();
+        let issuer = issuer.ok_or_else(|| Stop::error("this stage has no JWKS stand-in"))?;
+        let platform = world.data.platform_admin()?;
+        tells_of_its_keys(world, issuer, "jwks_fetches_total", async || {
+            world.api.call("product-list").as_(&platform).org("org_watertight").gives(403).await.map(drop)
+        })
+        .await
     });
 }

@@ -51,6 +51,7 @@ fn a_token_is_not_believed_that_is(#[context] context: Context) {
             ("Of an empty name", "sub", json!("")),
             ("Of a name of two lines", "sub", json!(format!("{}\n", owner.subject))),
             ("Of a number", "sub", json!(7)),
+            ("Longer than anybody's", "padding", json!("x".repeat(8 * 1024))),
         ] {
             world.step(what);
             let credential = token(world, owner, |claims| {
@@ -227,16 +228,23 @@ fn who_may_not_enter_is_no_user(#[context] context: Context) {
     });
 }
 
+/// The keys, in more bytes than anybody's keys need.
+fn too_much(mut keys: Value) -> JwksMood {
+    keys["padding"] = "x".repeat(512 * 1024).into();
+    JwksMood::Serve(keys)
+}
+
 #[rstest]
-#[case::refuses(JwksMood::Fail(503))]
-#[case::talks_nonsense(JwksMood::Garbage)]
-#[case::has_no_keys(JwksMood::Serve(json!({ "keys": [] })))]
-fn nobody_gets_in_while_the_issuer(#[context] context: Context, #[case] mood: JwksMood) {
+#[case::refuses(|_| JwksMood::Fail(503))]
+#[case::talks_nonsense(|_| JwksMood::Garbage)]
+#[case::has_no_keys(|_| JwksMood::Serve(json!({ "keys": [] })))]
+#[case::sends_more_than_keys(too_much)]
+fn nobody_gets_in_while_the_issuer(#[context] context: Context, #[case] mood: fn(Value) -> JwksMood) {
     stage(&context, Setup::default()).tell(async |world, embedded| {
         let jwks = embedded.system.stand_ins.jwks.as_ref();
         let jwks = jwks.ok_or_else(|| Stop::error("this stage has no JWKS stand-in"))?;
         let keys = issuer(world)?.keys.jwks();
-        jwks.set_mood(mood);
+        jwks.set_mood(mood(keys.clone()));
         // Whoever asks: a member cannot be made, for the platform cannot sign in either.
         let platform = world.data.platform_admin()?;
         let asks = || world.api.call("product-list").as_(&platform).org("org_watertight").send();
