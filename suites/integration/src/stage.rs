@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use fixtures::{Embedded, Setup, platform};
 use harness::host;
+use harness::identity::JwksMood;
 use harness::system::System;
 use harness::world::{Stop, World};
+use serde_json::Value;
 
 use crate::world::{About, path, shared, stopped};
+
+/// More bytes than a service reads for the sake of a few keys.
+const LARGE: usize = 512 * 1024;
 
 /// A world in an embedded system of its own, for a story that disturbs: throttles the store, takes the keys away,
 /// uses up a limit, kills the database.
@@ -100,4 +105,10 @@ impl<E> Stage<E> {
             Err(stop) => stopped(&self.test, stop),
         }
     }
+}
+
+/// The issuer's keys, in more bytes than anybody's keys need.
+pub fn too_many_bytes(mut keys: Value) -> JwksMood {
+    keys["padding"] = "x".repeat(LARGE).into();
+    JwksMood::Serve(keys)
 }

@@ -12,7 +12,7 @@ use rstest::{Context, rstest};
 use serde_json::{Value, json};
 
 use crate::stage;
-use suites_integration::{Company, Gives as _, Ruling, ruling};
+use suites_integration::{Company, Gives as _, Ruling, ruling, too_many_bytes};
 
 /// More failures in a row than the service's client has attempts.
 const FOR_GOOD: usize = 1_000;
@@ -85,17 +85,11 @@ fn one_part_of_the_store_failing_lets_nobody_in(#[context] context: Context, #[c
     });
 }
 
-/// The keys, in more bytes than anybody's keys need.
-fn too_much(mut keys: Value) -> JwksMood {
-    keys["padding"] = "x".repeat(512 * 1024).into();
-    JwksMood::Serve(keys)
-}
-
 #[rstest]
 #[case::refuses(|_| JwksMood::Fail(503))]
 #[case::talks_nonsense(|_| JwksMood::Garbage)]
 #[case::has_no_keys(|_| JwksMood::Serve(json!({ "keys": [] })))]
-#[case::sends_more_than_keys(too_much)]
+#[case::sends_more_than_keys(too_many_bytes)]
 fn while_the_issuer(#[context] context: Context, #[case] mood: fn(Value) -> JwksMood) {
     stage(&context, Setup::default()).tell(async |world, embedded| {
         let jwks = jwks(embedded)?;

@@ -1,11 +1,15 @@
-//! docs/coverage.md names tests that exist, steps that are told, and every module of the integration suite.
+//! docs/coverage.md names tests that exist, steps that are told, and every module of the integration suite; and the
+//! tests that weaknesses expect to be caught by exist.
 
 use std::collections::BTreeSet;
+
+use harness::pattern::matches;
 
 use super::tree::tree;
 
 const PAGE: &str = "docs/coverage.md";
 const SUITE: &str = "suites/integration/tests/integration/";
+const WEAKNESSES: &str = "fixtures/data/weaknesses/";
 
 /// The integration suite as its source states it.
 #[derive(Default)]
@@ -112,6 +116,39 @@ fn the_coverage_page_names_tests_that_exist_and_every_module() {
     let page = files.iter().find(|(path, _)| path == PAGE).map(|(_, text)| text.as_str());
     let breaches = breaches(page.unwrap(), &files);
     assert!(breaches.is_empty(), "{PAGE} is not true:\n{}", breaches.join("\n"));
+}
+
+/// What weaknesses expect of the integration suite and it does not have.
+fn strangers(files: &[(String, String)]) -> Vec<String> {
+    let suite = Suite::of(files);
+    let expected = files.iter().filter(|(path, _)| path.starts_with(WEAKNESSES));
+    let expected = expected.flat_map(|(_, text)| text.split('"'));
+    expected
+        .filter_map(|word| word.strip_prefix("integration:"))
+        // Cases are told apart at run time.
+        .map(|pattern| pattern.split(" (").next().unwrap_or(pattern))
+        .filter(|pattern| !suite.tests.iter().any(|test| matches(pattern, test)))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn weaknesses_expect_to_be_caught_by_integration_tests_that_exist() {
+    let files = tree();
+    assert!(files.iter().any(|(path, _)| path.starts_with(WEAKNESSES)), "{WEAKNESSES} has moved");
+    let strangers = strangers(&files);
+    assert!(strangers.is_empty(), "no integration test is named {}", strangers.join(" or "));
+}
+
+#[test]
+fn a_weakness_that_expects_no_test_that_exists_is_caught() {
+    let mut files = suite();
+    let data =
+        r#"expected = ["security:hop/*", "integration:flows::*::a_story (one)", "integration:flows::*"]"#;
+    files.push((format!("{WEAKNESSES}access.toml"), data.to_owned()));
+    assert_eq!(strangers(&files), Vec::<String>::new());
+    files.push((format!("{WEAKNESSES}platform.toml"), data.replace("a_story", "no_test")));
+    assert_eq!(strangers(&files), ["flows::*::no_test"]);
 }
 
 /// A suite of one flow with one step.

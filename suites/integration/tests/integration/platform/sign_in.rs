@@ -11,7 +11,7 @@ use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use suites_integration::{Business, Gives as _, refused, users_of, with_claim};
+use suites_integration::{Business, Gives as _, refused, too_many_bytes, users_of, with_claim};
 
 use super::{Setup, stage, world};
 
@@ -228,17 +228,11 @@ fn who_may_not_enter_is_no_user(#[context] context: Context) {
     });
 }
 
-/// The keys, in more bytes than anybody's keys need.
-fn too_much(mut keys: Value) -> JwksMood {
-    keys["padding"] = "x".repeat(512 * 1024).into();
-    JwksMood::Serve(keys)
-}
-
 #[rstest]
 #[case::refuses(|_| JwksMood::Fail(503))]
 #[case::talks_nonsense(|_| JwksMood::Garbage)]
 #[case::has_no_keys(|_| JwksMood::Serve(json!({ "keys": [] })))]
-#[case::sends_more_than_keys(too_much)]
+#[case::sends_more_than_keys(too_many_bytes)]
 fn nobody_gets_in_while_the_issuer(#[context] context: Context, #[case] mood: fn(Value) -> JwksMood) {
     stage(&context, Setup::default()).tell(async |world, embedded| {
         let jwks = embedded.system.stand_ins.jwks.as_ref();
