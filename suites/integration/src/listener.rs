@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use harness::client::http_client;
-use harness::identity::JwksServer;
 use harness::metrics::Counted;
 use harness::wait;
 use harness::world::{Stop, World};
 use reqwest::Url;
 use serde_json::Value;
+
+use crate::stage::jwks;
 
 /// By when the keys of an instance that was just started have an age in seconds.
 const AGED: Duration = Duration::from_secs(30);
@@ -44,7 +45,6 @@ pub async fn health(world: &World) -> Result<(u16, Value), Stop> {
 /// and how often they were fetched (`series`), which the issuer's own count must confirm. `sign_in` sends a token.
 pub async fn tells_of_its_keys(
     world: &World,
-    issuer: &JwksServer,
     series: &str,
     sign_in: impl AsyncFn() -> Result<(), Stop>,
 ) -> Result<(), Stop> {
@@ -52,6 +52,7 @@ pub async fn tells_of_its_keys(
         let (_, detail) = health(world).await?;
         Ok::<_, Stop>(detail["jwksAgeSeconds"].as_u64())
     };
+    let issuer = jwks(world)?;
     let fetches = async || {
         let told = counted(world).await?.of(series, &[]);
         let seen = u32::try_from(issuer.fetches()).map_err(|error| Stop::error(error.to_string()))?;

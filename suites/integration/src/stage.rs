@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fixtures::{Embedded, Setup, platform};
 use harness::host;
-use harness::identity::JwksMood;
+use harness::identity::{JwksMood, JwksServer};
 use harness::system::System;
 use harness::world::{Stop, World};
 use serde_json::Value;
@@ -105,6 +105,12 @@ impl<E> Stage<E> {
             Err(stop) => stopped(&self.test, stop),
         }
     }
+}
+
+/// The stand-in for the issuer's published keys, which every stage has.
+pub fn jwks(world: &World) -> Result<&JwksServer, Stop> {
+    let jwks = world.system.stand_ins.jwks.as_ref();
+    jwks.ok_or_else(|| Stop::error("this stage has no JWKS stand-in"))
 }
 
 /// The issuer's keys, in more bytes than anybody's keys need.

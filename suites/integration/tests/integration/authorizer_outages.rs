@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fixtures::{Embedded, Setup};
 use harness::events::AuthorizerRequest;
-use harness::identity::{Algorithm, JwksMood, JwksServer, KeyPair, Principal};
+use harness::identity::{Algorithm, JwksMood, KeyPair, Principal};
 use harness::stores::{Fault, FaultProxy};
 use harness::wait;
 use harness::world::{Stop, World};
@@ -12,7 +12,7 @@ use rstest::{Context, rstest};
 use serde_json::{Value, json};
 
 use crate::stage;
-use suites_integration::{Company, Gives as _, Ruling, ruling, too_many_bytes};
+use suites_integration::{Company, Gives as _, Ruling, jwks, ruling, too_many_bytes};
 
 /// More failures in a row than the service's client has attempts.
 const FOR_GOOD: usize = 1_000;
@@ -20,15 +20,6 @@ const FOR_GOOD: usize = 1_000;
 const RECOVERY: Duration = Duration::from_secs(10);
 /// How often an unknown key may cause a fetch.
 const UNKNOWN_EVERY: u64 = 10;
-
-fn jwks(embedded: &Embedded) -> Result<&JwksServer, Stop> {
-    embedded
-        .system
-        .stand_ins
-        .jwks
-        .as_ref()
-        .ok_or_else(|| Stop::error("this story's system has no JWKS stand-in"))
-}
 
 fn faults(embedded: &Embedded) -> Result<&FaultProxy, Stop> {
     embedded.faults.as_ref().ok_or_else(|| Stop::error("this story's system has no fault proxy"))
@@ -92,7 +83,7 @@ fn one_part_of_the_store_failing_lets_nobody_in(#[context] context: Context, #[c
 #[case::sends_more_than_keys(too_many_bytes)]
 fn while_the_issuer(#[context] context: Context, #[case] mood: fn(Value) -> JwksMood) {
     stage(&context, Setup::default()).tell(async |world, embedded| {
-        let jwks = jwks(embedded)?;
+        let jwks = jwks(world)?;
         let ann = world.data.users().stranger("ann")?;
         let issuer = embedded.system.stand_ins.issuer.as_ref();
         let keys =
@@ -120,7 +111,7 @@ fn while_the_issuer(#[context] context: Context, #[case] mood: fn(Value) -> Jwks
 #[rstest]
 fn unknown_keys_cause_one_fetch_and_not_one_each(#[context] context: Context) {
     stage(&context, Setup::default()).tell(async |world, embedded| {
-        let jwks = jwks(embedded)?;
+        let jwks = jwks(world)?;
         let acme = Company::found(world, "acme").await?;
         let issuer = embedded.system.stand_ins.issuer.as_ref();
         let issuer = issuer.ok_or_else(|| Stop::skip("tokens are not minted"))?;
@@ -146,7 +137,7 @@ fn unknown_keys_cause_one_fetch_and_not_one_each(#[context] context: Context) {
 #[case::of_an_elliptic_curve(Algorithm::ES256)]
 fn a_new_key_of_the_issuer_is_believed_at_once(#[context] context: Context, #[case] algorithm: Algorithm) {
     stage(&context, Setup::default()).tell(async |world, embedded| {
-        let jwks = jwks(embedded)?;
+        let jwks = jwks(world)?;
         let acme = Company::found(world, "acme").await?;
         acme.admin("team-list").gives(200).await?;
         let issuer = embedded.system.stand_ins.issuer.as_ref();

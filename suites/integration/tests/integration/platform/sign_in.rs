@@ -11,7 +11,7 @@ use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use suites_integration::{Business, Gives as _, refused, too_many_bytes, users_of, with_claim};
+use suites_integration::{Business, Gives as _, jwks, refused, too_many_bytes, users_of, with_claim};
 
 use super::{Setup, stage, world};
 
@@ -234,9 +234,8 @@ fn who_may_not_enter_is_no_user(#[context] context: Context) {
 #[case::has_no_keys(|_| JwksMood::Serve(json!({ "keys": [] })))]
 #[case::sends_more_than_keys(too_many_bytes)]
 fn nobody_gets_in_while_the_issuer(#[context] context: Context, #[case] mood: fn(Value) -> JwksMood) {
-    stage(&context, Setup::default()).tell(async |world, embedded| {
-        let jwks = embedded.system.stand_ins.jwks.as_ref();
-        let jwks = jwks.ok_or_else(|| Stop::error("this stage has no JWKS stand-in"))?;
+    stage(&context, Setup::default()).tell(async |world, _| {
+        let jwks = jwks(world)?;
         let keys = issuer(world)?.keys.jwks();
         jwks.set_mood(mood(keys.clone()));
         // Whoever asks: a member cannot be made, for the platform cannot sign in either.
@@ -263,9 +262,8 @@ fn nobody_gets_in_while_the_issuer(#[context] context: Context, #[case] mood: fn
 
 #[rstest]
 fn unknown_keys_cause_one_fetch_and_not_one_each(#[context] context: Context) {
-    stage(&context, Setup::default()).tell(async |world, embedded| {
-        let jwks = embedded.system.stand_ins.jwks.as_ref();
-        let jwks = jwks.ok_or_else(|| Stop::error("this stage has no JWKS stand-in"))?;
+    stage(&context, Setup::default()).tell(async |world, _| {
+        let jwks = jwks(world)?;
         let acme = Business::open(world, "acme").await?;
         acme.owner("product-list").gives(200).await?;
         let issuer = issuer(world)?;
