@@ -96,6 +96,14 @@ pub enum CallError {
         /// The client's error.
         source: reqwest::Error,
     },
+    /// A header that HTTP has no way to send.
+    #[error("the header '{name}' cannot be sent: its {what}")]
+    Header {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The token could not be signed.
     #[error(transparent)]
     Key(#[from] crate::identity::KeyError),

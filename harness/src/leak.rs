@@ -200,13 +200,13 @@ impl LeakDetector {
 
     /// The first foreign thing in a response, if there is one.
     ///
-    /// `request` is all the request carried (URL, headers without the token, body): what stands in it is an
-    /// echo, and an invitation token in it entitles to the inviting tenant. `response` is
-    /// `(place, text)` for the body and each header.
-    pub fn scan<'t>(
+    /// `request` gives all that the request carried (URL, headers without the token, body), and is asked where something
+    /// has to be looked for in it: what stands there is an echo, and an invitation token there entitles to the inviting
+    /// tenant. `response` is `(place, text)` for the body and each header.
+    pub fn scan<'r, 't>(
         &self,
         entitlement: &Entitlement,
-        request: &str,
+        request: impl Fn() -> &'r str,
         response: impl IntoIterator<Item = (&'t str, &'t str)>,
     ) -> Option<Leak> {
         if *entitlement == Entitlement::All {
@@ -215,16 +215,18 @@ impl LeakDetector {
         self.settle();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut entitlement = Cow::Borrowed(entitlement);
-        known.pass_index.find(request, |_, secret| -> Option<()> {
-            if let Some(tenant) = known.passes.get(secret)
-                && let Entitlement::Tenants(tenants) = entitlement.to_mut()
-            {
-                tenants.insert(tenant.clone());
-            }
-            None
-        });
+        if !known.passes.is_empty() {
+            known.pass_index.find(request(), |_, secret| -> Option<()> {
+                if let Some(tenant) = known.passes.get(secret)
+                    && let Entitlement::Tenants(tenants) = entitlement.to_mut()
+                {
+                    tenants.insert(tenant.clone());
+                }
+                None
+            });
+        }
         // Most responses hold nothing that one would have to look for in the request.
-        let request = LazyCell::new(|| request.to_ascii_lowercase());
+        let request = LazyCell::new(|| request().to_ascii_lowercase());
         response.into_iter().find_map(|(place, text)| {
             let id = known.foreign_id(&entitlement, &request, text);
             let found = id.or_else(|| foreign_canary(&entitlement, &request, text));

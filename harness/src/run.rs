@@ -100,6 +100,8 @@ pub struct Meta {
 pub struct Run {
     meta: Meta,
     folder: PathBuf,
+    /// What the ids of this process's requests begin with.
+    requests_of: String,
     requests: AtomicU64,
     files: Mutex<Vec<(String, File)>>,
 }
@@ -191,8 +193,10 @@ impl Run {
     }
 
     fn new(meta: Meta, folder: &Path) -> Run {
+        let requests_of = format!("{}-{:x}", meta.run, std::process::id());
         Run {
             meta,
+            requests_of,
             folder: std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()),
             requests: AtomicU64::new(0),
             files: Mutex::new(Vec::new()),
@@ -241,7 +245,7 @@ impl Run {
     /// A request id: the run's id, the process and a counter, so that the target's log leads back here.
     pub fn next_request_id(&self) -> String {
         let count = self.requests.fetch_add(1, Ordering::Relaxed);
-        format!("{}-{:x}-{count:x}", self.meta.run, std::process::id())
+        format!("{}-{count:x}", self.requests_of)
     }
 
     /// Appends a record.

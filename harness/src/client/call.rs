@@ -1,8 +1,11 @@
 //! One call in the making, and its sending.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
-use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use super::request::{self, Request, Values};
@@ -25,7 +28,7 @@ const NOBODY: &str = "nobody";
 pub struct Call {
     api: Api,
     operation: String,
-    principal: Principal,
+    principal: Arc<Principal>,
     values: Values,
     class: Class,
     /// Whether even what the caller is entitled to elsewhere must not come back.
@@ -37,7 +40,7 @@ impl Call {
         Call {
             api,
             operation: operation.to_owned(),
-            principal: Principal::anonymous(),
+            principal: Arc::new(Principal::anonymous()),
             values: Values::default(),
             class: Class::Use,
             reveals_nothing: false,
@@ -45,8 +48,8 @@ impl Call {
     }
 
     /// Who sends it. Without this the call is anonymous.
-    pub fn as_(mut self, principal: &Principal) -> Call {
-        self.principal = principal.clone();
+    pub fn as_(mut self, principal: impl Into<Arc<Principal>>) -> Call {
+        self.principal = principal.into();
         self
     }
 
@@ -182,9 +185,10 @@ impl Call {
     /// What is sent in `Authorization` in the place of the principal's own credential. Whoever sends it is
     /// entitled to nothing that comes back.
     pub fn credential(mut self, credential: Credential) -> Call {
-        self.principal.credential = credential;
-        self.principal.tokens.clear();
-        self.principal.entitlement = Entitlement::none();
+        let principal = Arc::make_mut(&mut self.principal);
+        principal.credential = credential;
+        principal.tokens.clear();
+        principal.entitlement = Entitlement::none();
         self
     }
 
@@ -254,7 +258,7 @@ impl Call {
 
     /// Builds the request and counts it as sent, for a sender with a clock of its own: who sends it searches
     /// the response with [`Pending::leak`] and records what is worth keeping.
-    pub fn prepare(self) -> Result<(reqwest::RequestBuilder, Pending), CallError> {
+    pub fn prepare(self) -> Result<(RequestBuilder, Pending), CallError> {
         let call = self.naming_its_caller()?;
         let inner = &call.api.inner;
         let target = &inner.connection.target;
@@ -269,34 +273,39 @@ impl Call {
         let authorization = credential.headers()?;
         let id = inner.connection.run.next_request_id();
 
-        let mut builder = inner
-            .connection
-            .http
-            .request(request.method.clone(), request.url.clone())
-            .header(REQUEST_ID, &id);
+        let http = &inner.connection.http;
+        // A builder is moved for every header that it is given; the request itself is not.
+        let mut sent =
+            http.request(request.method.clone(), request.url.clone()).build().map_err(|source| {
+                let what = format!("{} {}", request.method, operation.path);
+                CallError::Transport { what, source: source.without_url() }
+            })?;
+        let headers = sent.headers_mut();
+        add(headers, REQUEST_ID, id.as_bytes())?;
         for (name, value) in &request.headers {
-            builder = builder.header(name, value);
+            add(headers, name, value.as_bytes())?;
         }
         for (name, value) in &target.headers {
-            builder = builder.header(name, value.reveal());
+            add(headers, name, value.reveal().as_bytes())?;
         }
         for value in &authorization {
-            builder = builder.header(credential.name(), octets(value));
+            add(headers, credential.name(), &octets(value))?;
         }
         if let Some(body) = &request.body {
             // Without a media type the body goes without saying what it is.
             if !request.media_type.is_empty() {
-                builder = builder.header("content-type", &request.media_type);
+                add(headers, CONTENT_TYPE.as_str(), request.media_type.as_bytes())?;
             }
-            builder = builder.body(body.clone());
+            *sent.body_mut() = Some(body.clone().into());
         }
 
         call.api.spend()?;
         inner.connection.coverage.count(&operation.name, &call.principal.label, call.class);
+        let sent = RequestBuilder::from_parts(http.clone(), sent);
         let Call { api, operation, principal, class, reveals_nothing, .. } = call;
         let pending =
             Pending { api, id, operation, principal, class, reveals_nothing, request, authorization };
-        Ok((builder, pending))
+        Ok((sent, pending))
     }
 
     fn permit(&self, operation: &Operation) -> Result<(), CallError> {
@@ -318,11 +327,19 @@ impl Call {
     }
 }
 
+/// Adds a header to those of its name.
+fn add(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), CallError> {
+    let unfit = |what: &'static str| CallError::Header { name: name.to_owned(), what };
+    let value = HeaderValue::from_bytes(value).map_err(|_| unfit("value holds a control character"))?;
+    headers.append(HeaderName::try_from(name).map_err(|_| unfit("name is none (RFC 9110 5.1)"))?, value);
+    Ok(())
+}
+
 /// A header's value, a character to a byte: what is no text must be sent too.
-fn octets(value: &Secret) -> Vec<u8> {
+fn octets(value: &Secret) -> Cow<'_, [u8]> {
     let text = value.reveal();
     if text.is_ascii() {
-        return text.as_bytes().to_vec();
+        return Cow::Borrowed(text.as_bytes());
     }
     text.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
 }

@@ -7,12 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use crate::exchange::Class;
 use crate::record::Cell;
 
-type Key = (String, String, Class);
+/// By operation, principal and class.
+type Cells = BTreeMap<String, BTreeMap<String, BTreeMap<Class, Count>>>;
 
 /// Requests sent, by operation, principal and class.
 #[derive(Debug, Default)]
 pub struct Coverage {
-    cells: Mutex<BTreeMap<Key, Count>>,
+    cells: Mutex<Cells>,
     spent: AtomicU64,
     unanswered: AtomicU64,
 }
@@ -45,23 +46,26 @@ impl Coverage {
 
     pub(super) fn count(&self, operation: &str, principal: &str, class: Class) {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        cells.entry((operation.to_owned(), principal.to_owned(), class)).or_default().sent += 1;
+        // Nearly every request is of a cell that is there: no new names for it.
+        if let Some(by_class) = cells.get_mut(operation).and_then(|cells| cells.get_mut(principal)) {
+            by_class.entry(class).or_default().sent += 1;
+        } else {
+            cell(&mut cells, operation, principal, class).sent += 1;
+        }
     }
 
     /// How many requests of a class an operation got, from whomever.
     pub fn sent(&self, operation: &str, class: Class) -> u64 {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        cells
-            .iter()
-            .filter(|((op, _, c), _)| op == operation && *c == class)
-            .map(|(_, count)| count.sent)
-            .sum()
+        let by_principal = cells.get(operation).into_iter().flat_map(BTreeMap::values);
+        by_principal.filter_map(|by_class| by_class.get(&class)).map(|count| count.sent).sum()
     }
 
     /// Whether an (operation, principal, class) was sent at all.
     pub fn covers(&self, operation: &str, principal: &str, class: Class) -> bool {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        cells.contains_key(&(operation.to_owned(), principal.to_owned(), class))
+        let by_class = cells.get(operation).and_then(|cells| cells.get(principal));
+        by_class.is_some_and(|by_class| by_class.contains_key(&class))
     }
 
     /// Takes over what was sent to another system of the same contract. What of it is in the records already is not
@@ -69,8 +73,8 @@ impl Coverage {
     pub fn absorb(&self, other: &Coverage) {
         let theirs = other.cells.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, count) in theirs {
-            let cell = cells.entry(key).or_default();
+        for (operation, principal, class, count) in each(&theirs) {
+            let cell = cell(&mut cells, operation, principal, class);
             cell.sent += count.sent;
             cell.recorded += count.recorded;
         }
@@ -79,19 +83,35 @@ impl Coverage {
     /// What was sent since the last call, as records that add up.
     pub(super) fn take_new(&self, suite: &str, target: &str) -> Vec<Cell> {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = cells.iter_mut().filter(|(_, count)| count.sent > count.recorded);
-        new.map(|((operation, principal, class), count)| {
-            let requests = count.sent - count.recorded;
-            count.recorded = count.sent;
-            Cell {
-                suite: suite.to_owned(),
-                target: target.to_owned(),
-                operation: operation.clone(),
-                principal: principal.clone(),
-                class: *class,
-                requests,
-            }
-        })
-        .collect()
+        let new = each(&cells).filter(|(.., count)| count.sent > count.recorded);
+        let new = new.map(|(operation, principal, class, count)| Cell {
+            suite: suite.to_owned(),
+            target: target.to_owned(),
+            operation: operation.to_owned(),
+            principal: principal.to_owned(),
+            class,
+            requests: count.sent - count.recorded,
+        });
+        let new = new.collect();
+        let counts = cells.values_mut().flat_map(BTreeMap::values_mut).flat_map(BTreeMap::values_mut);
+        counts.for_each(|count| count.recorded = count.sent);
+        new
     }
+}
+
+/// The count of a cell, which is made where there was none.
+fn cell<'c>(cells: &'c mut Cells, operation: &str, principal: &str, class: Class) -> &'c mut Count {
+    let by_principal = cells.entry(operation.to_owned()).or_default();
+    by_principal.entry(principal.to_owned()).or_default().entry(class).or_default()
+}
+
+/// All cells, by operation, principal and class.
+fn each(cells: &Cells) -> impl Iterator<Item = (&str, &str, Class, Count)> {
+    cells.iter().flat_map(|(operation, by_principal)| {
+        by_principal.iter().flat_map(move |(principal, by_class)| {
+            by_class
+                .iter()
+                .map(move |(class, count)| (operation.as_str(), principal.as_str(), *class, *count))
+        })
+    })
 }

@@ -1,7 +1,9 @@
 //! A call whose request is on its way: what its answer is searched for, and how both are recorded.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -30,7 +32,8 @@ pub struct Received {
 impl Received {
     /// Reads a response to its last byte.
     pub async fn read(mut response: reqwest::Response) -> Result<Received, reqwest::Error> {
-        let mut body = Vec::new();
+        let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = Vec::with_capacity(announced.unwrap_or_default().min(LONGEST_BODY));
         while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST_BODY {
@@ -39,7 +42,7 @@ impl Received {
         }
         Ok(Received {
             status: response.status().as_u16(),
-            headers: response.headers().clone(),
+            headers: std::mem::take(response.headers_mut()),
             body: String::from_utf8(body)
                 .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
         })
@@ -52,7 +55,7 @@ pub struct Pending {
     pub(super) api: Api,
     pub(super) id: String,
     pub(super) operation: String,
-    pub(super) principal: Principal,
+    pub(super) principal: Arc<Principal>,
     pub(super) class: Class,
     /// Whether not even what the principal is entitled to may come back.
     pub(super) reveals_nothing: bool,
@@ -63,7 +66,8 @@ pub struct Pending {
 impl Pending {
     /// The first thing in a response that belongs to a tenant the principal is not entitled to.
     pub fn leak(&self, received: &Received) -> Option<Leak> {
-        let sent = self.request.carried();
+        let carried = LazyCell::new(|| self.request.carried());
+        let sent = || carried.as_str();
         let headers: Vec<(&str, Cow<'_, str>)> = received
             .headers
             .iter()
@@ -74,9 +78,9 @@ impl Pending {
             std::iter::once(("body", received.body.as_str())).chain(headers)
         };
         let leaks = &self.api.inner.connection.leaks;
-        let foreign = leaks.scan(&self.principal.entitlement, &sent, places());
+        let foreign = leaks.scan(&self.principal.entitlement, sent, places());
         let own = || {
-            let any = leaks.scan(&Entitlement::none(), &sent, places())?;
+            let any = leaks.scan(&Entitlement::none(), sent, places())?;
             Some(Leak { own: true, ..any })
         };
         let mut leak = foreign.or_else(|| if self.reveals_nothing { own() } else { None })?;

@@ -136,6 +136,13 @@ impl Minted {
     }
 }
 
+/// A copy, for whoever keeps it.
+impl From<&Principal> for Arc<Principal> {
+    fn from(principal: &Principal) -> Self {
+        Arc::new(principal.clone())
+    }
+}
+
 impl Principal {
     /// Nobody: no token, no entitlement.
     pub fn anonymous() -> Principal {

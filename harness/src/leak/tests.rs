@@ -5,7 +5,7 @@ use super::{Canary, Entitlement, Leak, LeakDetector};
 const ECHO_OF_NOTHING: &str = "";
 
 fn scan(detector: &LeakDetector, entitlement: &Entitlement, request: &str, body: &str) -> Option<Leak> {
-    detector.scan(entitlement, request, [("body", body)])
+    detector.scan(entitlement, || request, [("body", body)])
 }
 
 #[test]

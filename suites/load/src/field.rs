@@ -187,7 +187,6 @@ impl Field {
 
     async fn send(&self, sending: &Sending<'_>, request: RequestBuilder, due: Due) -> Result<(), Trouble> {
         let Sending { part, visitor, task, operation, made, pending } = sending;
-        let name = task.name(operation);
         let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
         let users = self.users.load(Ordering::Relaxed);
         let sent = Instant::now();
@@ -200,7 +199,7 @@ impl Field {
         let at = due.at.unwrap_or(sent);
         let sample = |outcome, received: Option<&Received>, cause: Option<String>| {
             self.samples.record(&Sample {
-                name: &name,
+                name: &task.name,
                 scenario: &part.name,
                 tenant: visitor.tenant(),
                 turn: due.turn,

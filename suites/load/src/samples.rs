@@ -151,9 +151,9 @@ impl Samples {
         if counted || sample.outcome == Outcome::Leaked {
             let Inner { all, endpoints, scenarios, tenants, cold, warm, .. } = &mut *inner;
             all.add(sample, counted);
-            of(endpoints, sample.name).add(sample, counted);
-            of(scenarios, sample.scenario).add(sample, counted);
-            of(tenants, sample.tenant).add(sample, counted);
+            add(endpoints, sample.name, sample, counted);
+            add(scenarios, sample.scenario, sample, counted);
+            add(tenants, sample.tenant, sample, counted);
             match sample.turn {
                 Turn::Only => {}
                 Turn::Cold => cold.add(sample, counted),
@@ -234,10 +234,11 @@ impl Samples {
     }
 }
 
-/// The series of a name, without a new name for each request.
-fn of<'m>(series: &'m mut BTreeMap<String, Series>, name: &str) -> &'m mut Series {
-    if !series.contains_key(name) {
-        series.insert(name.to_owned(), Series::default());
+/// Adds to the series of a name, without a new name for each request.
+fn add(series: &mut BTreeMap<String, Series>, name: &str, sample: &Sample<'_>, counted: bool) {
+    if let Some(series) = series.get_mut(name) {
+        series.add(sample, counted);
+    } else {
+        series.entry(name.to_owned()).or_default().add(sample, counted);
     }
-    series.entry(name.to_owned()).or_default()
 }

@@ -30,7 +30,7 @@ pub(crate) struct Visitor {
     pub persona: Persona,
     /// A connection pool of its own, as users do not share connections.
     pub client: reqwest::Client,
-    principal: Principal,
+    principal: Arc<Principal>,
     premises: Arc<Premises>,
     memory: Mutex<Memory>,
 }
@@ -70,7 +70,7 @@ impl Visitor {
     ) -> Visitor {
         let known = premises.known.iter().map(|(kind, ids)| (*kind, ids.iter().cloned().collect())).collect();
         let memory = Memory { rng, known, own: BTreeMap::new(), invitations: VecDeque::new() };
-        Visitor { persona, client, principal, premises, memory: Mutex::new(memory) }
+        Visitor { persona, client, principal: Arc::new(principal), premises, memory: Mutex::new(memory) }
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
@@ -114,7 +114,7 @@ impl Visitor {
         let invitee = invites.then(|| data.users().stranger("perf-invitee")).transpose()?;
         let Some(sender) = self.sender(data, task, invited.as_ref())? else { return Ok(None) };
 
-        let mut call = api.call(&task.operation).as_(&sender);
+        let mut call = api.call(&task.operation).as_(sender);
         for slot in &operation.slots {
             let value = match slot.kind {
                 SlotKind::Email => Some(
@@ -166,21 +166,21 @@ impl Visitor {
     }
 
     /// Who sends a task; nobody where there is none.
-    fn sender<'s>(
-        &'s self,
+    fn sender(
+        &self,
         data: &Data,
         task: &Task,
-        invited: Option<&'s Invited>,
-    ) -> Result<Option<Cow<'s, Principal>>, DataError> {
+        invited: Option<&Invited>,
+    ) -> Result<Option<Arc<Principal>>, DataError> {
         let sender = match task.by {
-            By::Persona => Some(Cow::Borrowed(&self.principal)),
+            By::Persona => Some(self.principal.clone()),
             By::PlatformAdmin => match data.platform_admin() {
                 Err(DataError::Lacks(_)) => None,
-                admin => Some(Cow::Owned(admin?)),
+                admin => Some(Arc::new(admin?)),
             },
-            By::HolderOfMany => self.premises.holder_of_many.as_ref().map(Cow::Borrowed),
-            By::Invitee => invited.map(|invited| Cow::Borrowed(&invited.invitee)),
-            By::Anyone => Some(Cow::Owned(Principal::anonymous())),
+            By::HolderOfMany => self.premises.holder_of_many.as_ref().map(Arc::from),
+            By::Invitee => invited.map(|invited| Arc::from(&invited.invitee)),
+            By::Anyone => Some(Arc::new(Principal::anonymous())),
         };
         Ok(sender.map(|sender| if task.fresh_token { with_fresh_token(sender) } else { sender }))
     }
@@ -267,11 +267,11 @@ fn mailed(system: &System, email: &str) -> Option<String> {
 }
 
 /// The same principal with a token that was never sent: nothing that is known of the others is known of it.
-fn with_fresh_token(principal: Cow<'_, Principal>) -> Cow<'_, Principal> {
+fn with_fresh_token(principal: Arc<Principal>) -> Arc<Principal> {
     let fresh = principal.with_claims(|claims| {
         claims.insert("jti".into(), random_code(24).into());
     });
-    fresh.map_or(principal, Cow::Owned)
+    fresh.map_or(principal, Arc::new)
 }
 
 fn moment(at: OffsetDateTime) -> Option<String> {

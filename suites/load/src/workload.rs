@@ -161,7 +161,7 @@ impl Workload {
     pub(crate) fn share_of(&self, contract: &Contract, name: &str) -> f64 {
         let all: u32 = self.task.iter().map(|task| task.weight).sum();
         let is_called = |task: &&Task| {
-            let whole = contract.get(&task.operation).map(|operation| task.name(operation));
+            let whole = contract.get(&task.operation).map(|operation| task.name_of(operation));
             task.operation == name || task.label.as_deref() == Some(name) || whole.as_deref() == Some(name)
         };
         let called: u32 = self.task.iter().filter(is_called).map(|task| task.weight).sum();
@@ -187,11 +187,12 @@ impl Workload {
         contract: &Contract,
         target: &Target,
     ) -> Result<Tasks, WorkloadError> {
-        let may = |task: &&Task| {
-            let operation = task.operation(contract, target);
-            operation.is_some_and(|operation| task.is_permitted(operation, persona, cast))
+        let dealt = |task: &Task| {
+            let operation = task.operation(contract, target)?;
+            let name = task.name_of(operation);
+            task.is_permitted(operation, persona, cast).then(|| Task { name, ..task.clone() })
         };
-        let tasks: Vec<Task> = self.task.iter().filter(may).cloned().collect();
+        let tasks: Vec<Task> = self.task.iter().filter_map(dealt).collect();
         let weight = tasks.iter().map(|task| task.weight).sum();
         if weight == 0 {
             return Err(WorkloadError::NothingToDo {

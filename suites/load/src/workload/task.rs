@@ -52,6 +52,9 @@ impl Choice {
 pub(crate) struct Task {
     /// The operation's name in the contract.
     pub operation: String,
+    /// What its requests are called, once it is dealt to somebody: `GET permission-list (auth-cached)`.
+    #[serde(skip)]
+    pub name: String,
     /// What its requests are called beside the operation, to tell them from others of it.
     #[serde(default, rename = "as")]
     pub label: Option<String>,
@@ -96,8 +99,8 @@ impl Task {
         }
     }
 
-    /// What its requests are called: `GET permission-list (auth-cached)`.
-    pub(crate) fn name(&self, operation: &Operation) -> String {
+    /// What its requests are called.
+    pub(super) fn name_of(&self, operation: &Operation) -> String {
         let label = self.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
         format!("{} {}{label}", operation.method, operation.name)
     }

@@ -98,7 +98,7 @@ async fn request_with(world: &World, faults: &[Fault]) -> Result<Call, Stop> {
     };
     let call = if has(Organisation) { call.without(&organisation_header()) } else { call };
     Ok(match () {
-        () if has(Token) => call.as_(&Principal::anonymous()),
+        () if has(Token) => call.as_(Principal::anonymous()),
         () if has(Membership) => call.as_(&world.data.users().stranger("stranger")?),
         () if has(Role) => call.as_(&viewer),
         () => call,
@@ -310,7 +310,7 @@ fn what_is_the_platforms_is_refused_to_everyone_else(#[context] context: Context
         let own = call(&acme.id).send().await?;
         refused(&own, 403, "forbidden")?;
         world.equal("for a tenant that is not there", seen(&call(ABSENT).send().await?), seen(&own))?;
-        let anonymous = call(&acme.id).as_(&Principal::anonymous()).send().await?;
+        let anonymous = call(&acme.id).as_(Principal::anonymous()).send().await?;
         refused(&anonymous, 401, "unauthorized")
     });
 }

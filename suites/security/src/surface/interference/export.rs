@@ -59,7 +59,7 @@ pub(super) async fn run(arena: &Arena, operation: &Operation) -> Result<CaseOutc
         return Ok(case.without_result(Verdict::Error, &why));
     };
     let entitlement = Entitlement::of(&tenant.key);
-    if let Some(leak) = arena.system.leaks.scan(&entitlement, "", [("exported object", object.as_str())]) {
+    if let Some(leak) = arena.system.leaks.scan(&entitlement, || "", [("exported object", object.as_str())]) {
         return Ok(case.failed(
             target,
             "nothing foreign in the export",
