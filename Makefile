@@ -9,6 +9,7 @@
 #   make security FULL=1                              also what takes long: oracles by time
 #   make mutants FULL=1                               every check against every weakness
 #   make mutants GENERAL=1                            by nothing but what was written with no weakness in mind
+#   make mutants BY_URL=1                             by the security suite, which has only a URL and no store
 #
 # make turns every failure into its own exit code 2; a pipeline that tells findings (1) from trouble (2)
 # calls the binary.
@@ -22,7 +23,7 @@ profile = $(if $(PROFILE),--profile '$(PROFILE)')
 duration = $(if $(DURATION),--duration '$(DURATION)')
 rate = $(if $(RATE),--rate '$(RATE)')
 baseline = $(if $(BASELINE),--baseline '$(BASELINE)')$(if $(SAVE_BASELINE), --save-baseline '$(SAVE_BASELINE)')
-full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(GENERAL),--general)$(if $(ONLY), --only '$(ONLY)')
+full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(GENERAL),--general)$(if $(BY_URL),--by-url)$(if $(ONLY), --only '$(ONLY)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
 
 .DEFAULT_GOAL := help
@@ -45,7 +46,7 @@ security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET
 load: build ## a load run, judged by thresholds; PROFILE=all for every profile  [PROFILE= DURATION= RATE= BASELINE= SAVE_BASELINE= TARGET=]
 	@$(WATERTIGHT) load --apart $(profile) $(duration) $(rate) $(baseline) $(target)
 
-mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 GENERAL=1 ONLY= TARGET=]
+mutants: build ## the suites against every seeded weakness: the kill matrix  [FULL=1 IDLE=1 GENERAL=1 BY_URL=1 ONLY= TARGET=]
 	@$(WATERTIGHT) mutants $(full) $(target)
 
 sweep: build ## remove whatever an interrupted run left behind  [TARGET=]

@@ -371,7 +371,8 @@ impl Data {
         cleanup::by_founders(&self.system, &founders).await?;
         let orgs = ids(SlotKind::Org);
         let orgs: Vec<&str> = orgs.into_iter().filter(|org| !founders.contains_key(*org)).collect();
-        cleanup::remove(&self.system, &orgs, &users.collect::<Vec<_>>()).await?;
+        let records = made_of(SlotKind::Tenant).map(|made| (made.org.clone(), made.id.clone()));
+        cleanup::remove(&self.system, &orgs, &users.collect::<Vec<_>>(), &records.collect()).await?;
         cleanup::remove_permissions(&self.system, &ids(SlotKind::Permission)).await?;
         for made in made.iter().rev() {
             self.ledger.removed(made.entry)?;

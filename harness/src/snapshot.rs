@@ -101,13 +101,15 @@ impl Snapshot {
         Ok(Snapshot { things: store.state_of(&sought).await? })
     }
 
-    /// Calls every reading operation that names nothing but the organisation.
+    /// Calls every reading operation that names nothing but the organisation. What comes with a plan is left out: whoever
+    /// loses the plan is refused, and nothing of the state is gone.
     async fn by_reading(api: &Api, watched: &[Watched]) -> Result<Snapshot, SnapshotError> {
         let mut things = BTreeMap::new();
         let operations: Vec<String> = api
             .contract()
             .operations()
-            .filter(|operation| operation.effect == Effect::Read && !operation.name.starts_with("audit-"))
+            .filter(|operation| operation.effect == Effect::Read && operation.feature.is_none())
+            .filter(|operation| !operation.name.starts_with("audit-"))
             .filter(|operation| operation.permission.iter().any(|p| matches!(p, Permission::Named(_))))
             .filter(|operation| {
                 operation.slots.iter().filter(|slot| !slot.optional).all(|slot| slot.kind == SlotKind::Org)
@@ -127,7 +129,9 @@ impl Snapshot {
                         status: answer.status,
                     });
                 }
-                things.insert(format!("{operation} of {}", watched.org), answer.json());
+                let mut state = answer.json();
+                strip(&mut state, &api.target().volatile);
+                things.insert(format!("{operation} of {}", watched.org), state);
             }
         }
         Ok(Snapshot { things })
@@ -182,14 +186,35 @@ fn difference(before: &Value, after: &Value) -> String {
     format!("was {}, is {}", short(Some(before)), short(Some(after)))
 }
 
+/// Takes members of these names out, wherever they stand.
+fn strip(state: &mut Value, names: &[String]) {
+    match state {
+        _ if names.is_empty() => {}
+        Value::Object(members) => {
+            members.retain(|name, _| !names.contains(name));
+            members.values_mut().for_each(|member| strip(member, names));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| strip(item, names)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Snapshot;
+    use super::{Snapshot, strip};
 
     fn snapshot(things: &[(&str, Value)]) -> Snapshot {
         Snapshot { things: things.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect() }
+    }
+
+    #[test]
+    fn what_changes_when_somebody_is_seen_is_no_state_wherever_it_stands() {
+        let mut state =
+            json!({ "items": [{ "id": 1, "seenAt": "now" }], "seenAt": { "seenAt": 2 }, "seen": true });
+        strip(&mut state, &["seenAt".to_owned()]);
+        assert_eq!(state, json!({ "items": [{ "id": 1 }], "seen": true }));
     }
 
     #[test]

@@ -350,6 +350,8 @@ pub struct Target {
     pub accepted: Vec<Accepted>,
     /// What it does not promise, and is not asked for.
     pub waived: Vec<Waiver>,
+    /// Members of answers that are no state: they change when somebody is merely seen.
+    pub volatile: Vec<String>,
     /// Headers sent with every request.
     pub headers: BTreeMap<String, Secret>,
     /// PEM file of a certificate authority to trust besides the system's.
@@ -394,6 +396,7 @@ impl Target {
             consent: BTreeSet::new(),
             accepted: Vec::new(),
             waived: Vec::new(),
+            volatile: Vec::new(),
             headers: BTreeMap::new(),
             ca: None,
             proxy: None,

@@ -47,10 +47,11 @@ impl Organisations<'_> {
         let created = data.system.contract.get(BY_PROVIDER);
         let pointer = created.and_then(|operation| operation.created(SlotKind::Tenant));
         let record = pointer.map(|pointer| answer.text_at(pointer)).transpose()?;
-        if let Some(record) = &record {
-            data.system.leaks.learn(&key, SlotKind::Tenant.as_str(), record);
+        let tenant = Tenant { key, org, name, record };
+        if let Some(record) = &tenant.record {
+            data.adopt(&tenant, SlotKind::Tenant, record)?;
         }
-        Ok(Tenant { key, org, name, record })
+        Ok(tenant)
     }
 
     /// A new organisation of a person who signs up for it, and administers it from then on.

@@ -110,6 +110,8 @@ struct TargetFile {
     #[serde(default)]
     waived: Vec<Waiver>,
     #[serde(default)]
+    volatile: Vec<String>,
+    #[serde(default)]
     headers: BTreeMap<String, String>,
     ca: Option<PathBuf>,
     proxy: Option<Url>,
@@ -250,6 +252,7 @@ impl Target {
             consent: file.consent,
             accepted: accepted.transpose()?.unwrap_or_default(),
             waived: file.waived,
+            volatile: file.volatile,
             headers,
             ca: file.ca.map(beside),
             proxy: file.proxy,

@@ -3,6 +3,7 @@
 
 mod entropy;
 mod impostor;
+mod raised;
 mod spent;
 
 use harness::contract::{Contract, Operation, Permission, SlotKind};
@@ -13,7 +14,6 @@ use harness::record::Severity;
 use harness::snapshot::{Change, Snapshot};
 use harness::verdict::Verdict;
 use harness::world::Stop;
-use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::arena::{Arena, Attacked, is_no_answer, listed, no_answer};
@@ -163,7 +163,7 @@ async fn tried(
             *pending = outcome.finding.is_none().then_some(invited);
             Ok(outcome)
         }
-        Trial::Raised => raised(arena, operation, case, &open(arena, pending).await?).await,
+        Trial::Raised => raised::run(arena, operation, case, &open(arena, pending).await?).await,
         Trial::Spent(spent) => spent.run(arena, operation, case).await,
         Trial::AtOnce(many) => at_once(arena, operation, case, many).await,
         Trial::Entropy => entropy::run(arena, case).await,
@@ -235,73 +235,6 @@ fn judged(
         changes => format!("status {status}, and the state changed: {}", listed(changes)),
     };
     case.failed(target, expected, &observed, vec![attacked.exchange])
-}
-
-/// The invitee accepts, and asks in the body for more than was offered. Then they accept what was, which is the
-/// control of all impostors before.
-async fn raised(
-    arena: &Arena,
-    operation: &Operation,
-    case: Case,
-    invited: &Invited,
-) -> Result<CaseOutcome, Stop> {
-    let Invited { invitation, .. } = invited;
-    let (top, team) = (top(arena).await?, foreign_team(arena).await?);
-    let globex = &arena.globex.tenant;
-    let more = json!({
-        "roleId": top, "role": arena.cast.ladder.top.name, "roles": [arena.cast.ladder.top.name, top],
-        "permissions": ["*:*"], "teamIds": [team], "orgId": globex.org, "organisationId": globex.org,
-        "userId": arena.globex.admin.subject, "isAdmin": true,
-    });
-    let before = state(arena, operation).await?;
-    let call = arena.api.call(&operation.name).as_(&invitation.invitee).invitation_token(&invitation.token);
-    let mut body = call.filled_body()?.unwrap_or_else(|| json!({}));
-    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-        body.extend(more);
-    }
-    let call = call.raw_body("application/json", &body.to_string()).class(Class::Invitation);
-    let attacked = arena.attack(call).await?;
-    let (target, status) = (&arena.system.target.name, attacked.status);
-    let changes = before.changes(&state(arena, operation).await?);
-    if !(200..300).contains(&status) {
-        let outcome = judged(arena, operation, case, attacked, &changes);
-        let invitee = arena.data().invitations().accepted(&arena.acme.tenant, invitation);
-        let control = accept(arena, operation, &invitee, &invitation.token).await?;
-        if outcome.finding.is_none() && !(200..300).contains(&control.status) {
-            let why = format!("control failed: the invitee gets status {}", control.status);
-            return Err(Stop::error(why));
-        }
-        return Ok(outcome);
-    }
-    let unwanted = [&top, &globex.org, &team, &arena.globex.admin.subject];
-    let is_unwanted = |change: &Change| {
-        let change = change.to_string();
-        unwanted.iter().any(|id| !id.is_empty() && change.contains(id.as_str()))
-    };
-    let wrong: Vec<Change> = changes.into_iter().filter(is_unwanted).collect();
-    if wrong.is_empty() {
-        return Ok(case.passed());
-    }
-    let observed = format!("status {status}, and the state changed: {}", listed(&wrong));
-    Ok(case.failed(target, "nothing but what was offered", &observed, vec![attacked.exchange]))
-}
-
-/// The id of the highest role; empty where roles have none.
-async fn top(arena: &Arena) -> Result<String, Stop> {
-    if arena.system.contract.get("role-list").is_none() {
-        return Ok(String::new());
-    }
-    let roles = arena.data().roles().by_name(&arena.acme.tenant, &arena.acme.admin).await?;
-    let top = roles.get(arena.cast.ladder.top.name).cloned();
-    top.ok_or_else(|| Stop::error("the organisation has no role of the highest name"))
-}
-
-/// A team of the other tenant; empty where there are none.
-async fn foreign_team(arena: &Arena) -> Result<String, Stop> {
-    if arena.system.contract.get("team-create").is_none() {
-        return Ok(String::new());
-    }
-    Ok(arena.data().teams().create(&arena.globex.tenant, &arena.globex.admin).await?)
 }
 
 /// Many accounts with the invited address accept at once: one of them is the member.

@@ -5,6 +5,7 @@
 //! take it one after the other; no others share anything, so they may run at once.
 #![warn(missing_docs)]
 
+mod administrator;
 pub mod arena;
 pub mod audit;
 mod case;

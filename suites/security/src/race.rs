@@ -42,11 +42,6 @@ pub(crate) fn absent(contract: &Contract) -> Option<(Case, &'static str)> {
     (!contract.operations().any(counts_seats)).then_some((case, why))
 }
 
-/// Something to read that only an administrator may.
-pub(crate) fn proof<'c>(contract: &'c Contract, cast: &Cast) -> Option<&'c Operation> {
-    contract.operations().find(|operation| last::proves(operation, cast))
-}
-
 /// Whether an operation leaves something that could be left twice, and that can be told from what others leave.
 fn applies(operation: &Operation) -> bool {
     operation.effect != Effect::Read

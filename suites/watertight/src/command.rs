@@ -59,6 +59,10 @@ pub enum Command {
         /// Runs nothing but the checks that were written with no weakness in mind: which weaknesses do they kill alone?
         #[arg(long, conflicts_with_all = ["full", "idle"])]
         general: bool,
+        /// Runs the security suite alone on services that are processes of their own, reached by nothing but their URL:
+        /// which weaknesses does only the store show?
+        #[arg(long, conflicts_with_all = ["full", "idle", "general"])]
+        by_url: bool,
         /// Only the weaknesses that match, `*` stands for any part of an id; several with commas between.
         #[arg(long, value_name = "PATTERN")]
         only: Option<String>,

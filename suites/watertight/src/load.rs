@@ -13,7 +13,7 @@ use suites_load::{Aggressor, Baseline, LoadError, Phase, Profile, Progress};
 use crate::command::Load;
 use crate::error::CommandError;
 use crate::progress::{bar, finish};
-use crate::session::Session;
+use crate::session::{self, Session};
 
 /// The quota of so many seconds may be used at once.
 const AT_ONCE: f64 = 5.0;
@@ -60,13 +60,7 @@ impl Load {
 
     /// How embedded targets are started for a profile.
     fn lodging(&self, profile: &Profile) -> Result<Lodging, CommandError> {
-        let apart = if self.apart {
-            let failed = |source| CommandError::Process { what: "this program".to_owned(), source };
-            let exe = std::env::current_exe().map_err(failed)?;
-            Some(exe.parent().map(Path::to_owned).unwrap_or_default())
-        } else {
-            None
-        };
+        let apart = if self.apart { Some(session::programs()?) } else { None };
         Ok(Lodging { apart, invitations: profile.aggressor.as_ref().map(quota), ..Lodging::default() })
     }
 }

@@ -60,11 +60,12 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
             security::security(target, full, only.as_deref(), accepted.as_deref()).await
         }
         Command::Load(asked) => load::load(target, &asked).await,
-        Command::Mutants { full, idle, general, only } => {
-            let extent = match (full, idle, general) {
+        Command::Mutants { full, idle, general, by_url, only } => {
+            let extent = match (full, idle, general, by_url) {
                 (true, ..) => Extent::Full,
-                (_, true, _) => Extent::Idle,
-                (.., true) => Extent::General,
+                (_, true, ..) => Extent::Idle,
+                (_, _, true, _) => Extent::General,
+                (.., true) => Extent::ByUrl,
                 _ => Extent::Named,
             };
             mutants::mutants(target, extent, only.as_deref()).await

@@ -4,13 +4,14 @@
 mod judge;
 
 use std::path::Path;
+use std::time::Instant;
 
 use fixtures::weakness::{self, Weakness};
 use futures::{StreamExt as _, stream};
 use harness::pattern::matches;
 use harness::record::{Record, WeaknessResult};
-use harness::suite::Suite;
-use harness::verdict::Exit;
+use harness::suite::{Outcome, Suite};
+use harness::verdict::{Exit, Verdict};
 
 use crate::error::CommandError;
 use crate::progress::{bar, finish};
@@ -31,6 +32,9 @@ pub enum Extent {
     Idle,
     /// Nothing but the checks that were written with no weakness in mind, until one of them catches it.
     General,
+    /// The security suite alone, on services that are processes of their own and reached by nothing but their URL: the
+    /// checks named beforehand, and everything if none of them catches. A catch by any check counts.
+    ByUrl,
     /// Everything.
     Full,
 }
@@ -44,6 +48,10 @@ pub async fn mutants(
     if let Some(patterns) = only {
         weaknesses
             .retain(|weakness| patterns.split(',').any(|pattern| matches(pattern.trim(), &weakness.id)));
+    }
+    if extent == Extent::ByUrl {
+        // Who is named beforehand for the others are stories of the integration suite.
+        weaknesses.retain(|weakness| weakness.expected_in(judge::SECURITY).next().is_some());
     }
     if weaknesses.is_empty() {
         return Err(CommandError::Nothing(format!("no weakness matches '{}'", only.unwrap_or_default())));
@@ -101,11 +109,21 @@ async fn of_target(
     suite.record(&Record::Weakness(clean))?;
     bar.inc(1);
     judge.stir(target, &bar).await?;
-    let judged = weaknesses.iter().map(|weakness| judge.weak(target, weakness, &sound));
+    let judged = weaknesses.iter().map(async |weakness| {
+        let start = Instant::now();
+        (weakness, start, judge.weak(target, weakness, &sound).await)
+    });
     let mut judged = stream::iter(judged).buffer_unordered(SIDE_BY_SIDE);
     let mut results = Vec::new();
-    while let Some(result) = judged.next().await {
+    while let Some((weakness, start, result)) = judged.next().await {
         let result = result?;
+        if let Some(takes) = judge.lacked(weakness, &result) {
+            let reason = takes.reason();
+            bar.suspend(|| println!("{:>12}  {}: {reason}", "skipped", result.id));
+            suite.ended(&result.id, start, &Outcome::because(Verdict::Skip, reason))?;
+            bar.inc(1);
+            continue;
+        }
         bar.suspend(|| tell(&result));
         suite.record(&Record::Weakness(result.clone()))?;
         bar.set_message(result.id.clone());
@@ -114,8 +132,9 @@ async fn of_target(
     }
     let killed = results.iter().filter(|result| result.killed).count();
     let line = format!(
-        "{target}: {killed} of {} weaknesses killed by the checks named beforehand, {alarms} alarms on the clean service ({seconds:.0} s)",
-        weaknesses.len()
+        "{target}: {killed} of {} weaknesses killed {}, {alarms} alarms on the clean service ({seconds:.0} s)",
+        results.len(),
+        judge.by_whom()
     );
     finish(&bar, "mutants", &line);
     Ok(results)

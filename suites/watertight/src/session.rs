@@ -169,6 +169,13 @@ pub fn end_at_interrupt() {
     });
 }
 
+/// The folder of this program, where the programs of the reference systems lie too.
+pub fn programs() -> Result<PathBuf, CommandError> {
+    let failed = |source| CommandError::Process { what: "this program".to_owned(), source };
+    let exe = std::env::current_exe().map_err(failed)?;
+    Ok(exe.parent().map(Path::to_owned).unwrap_or_default())
+}
+
 /// The run that the environment names, or a new one.
 pub fn run() -> Result<Run, CommandError> {
     Ok(match std::env::var_os(RUN_VARIABLE) {

@@ -2,7 +2,7 @@
 //! who is left takes their own; an organisation that has nobody left who may do everything is locked out of itself.
 
 use harness::client::Call;
-use harness::contract::{Contract, Effect, Operation, Permission, SlotKind};
+use harness::contract::{Contract, Operation, SlotKind};
 use harness::data::Tenant;
 use harness::exchange::Class;
 use harness::identity::Principal;
@@ -12,10 +12,9 @@ use harness::world::Stop;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::administrator::{self, is_administrator};
 use crate::arena::Arena;
 use crate::case::{Case, CaseOutcome, Reference};
-use crate::cast::{Cast, Persona};
-use crate::model::{Expected, Relation, expected};
 
 /// So many organisations are tried: a check that is not made with the change is passed by both in most of them.
 const ROUNDS: usize = 12;
@@ -63,7 +62,7 @@ pub(super) fn case(operation: &Operation) -> Case {
 pub(super) async fn run(arena: &Arena, operation: &Operation, taking: Taking) -> Result<CaseOutcome, Stop> {
     let case = case(operation);
     let contract = arena.system.contract.clone();
-    let Some(proof) = contract.operations().find(|other| proves(other, &arena.cast)) else {
+    let Some(proof) = administrator::proof(&contract, &arena.cast) else {
         let why = "the contract has nothing to read that only an administrator may";
         return Ok(case.without_result(Verdict::Skip, why));
     };
@@ -92,7 +91,7 @@ pub(super) async fn run(arena: &Arena, operation: &Operation, taking: Taking) ->
         if round == 1 {
             // Whoever is left takes their own right: the last one of all.
             for admin in [&one, &other] {
-                if is_administrator(arena, proof, &tenant, admin).await? {
+                if is_administrator(arena, proof, &tenant, admin, Class::Race).await? {
                     let answer = call(arena, operation, taking, &tenant, admin, admin).await?.send().await?;
                     evidence.push(answer.exchange);
                 }
@@ -100,7 +99,7 @@ pub(super) async fn run(arena: &Arena, operation: &Operation, taking: Taking) ->
         }
         let mut left = 0;
         for admin in [&one, &other] {
-            left += usize::from(is_administrator(arena, proof, &tenant, admin).await?);
+            left += usize::from(is_administrator(arena, proof, &tenant, admin, Class::Race).await?);
         }
         if left == 0 {
             let observed = format!("none is left, in round {round} of {ROUNDS}");
@@ -112,28 +111,6 @@ pub(super) async fn run(arena: &Arena, operation: &Operation, taking: Taking) ->
         return Ok(case.without_result(Verdict::Error, "nobody's right was taken: there was no race"));
     }
     Ok(case.passed())
-}
-
-async fn is_administrator(
-    arena: &Arena,
-    proof: &Operation,
-    tenant: &Tenant,
-    who: &Principal,
-) -> Result<bool, Stop> {
-    let answer = arena.api.call(&proof.name).as_(who).org(&tenant.org).class(Class::Race).send().await?;
-    Ok((200..300).contains(&answer.status))
-}
-
-/// Whether reading this shows that somebody is administrator.
-pub(super) fn proves(operation: &Operation, cast: &Cast) -> bool {
-    let mut required = operation.slots.iter().filter(|slot| !slot.optional);
-    let may = |persona| expected(operation, persona, Relation::Other) == Expected::Allow;
-    operation.effect == Effect::Read
-        && operation.feature.is_none()
-        && operation.permission.iter().all(|permission| matches!(permission, Permission::Named(_)))
-        && required.all(|slot| slot.kind == SlotKind::Org)
-        && may(Persona::Holder(cast.ladder.top))
-        && !may(Persona::Holder(cast.ladder.bottom()))
 }
 
 async fn call(

@@ -15,10 +15,10 @@ use serde_json::Value;
 
 use super::loss::Loss;
 use super::{is_refusal, reference};
+use crate::administrator;
 use crate::arena::{Arena, Side};
 use crate::case::{Case, CaseOutcome, Reference};
 use crate::cast::Cast;
-use crate::race;
 use crate::surface::populate;
 
 const REFERENCE: Reference = reference(672, "API1", "8.2.2, 8.4.1");
@@ -43,7 +43,7 @@ impl Again {
         let ends_member = has("user-status-set") || has("member-remove");
         if operation.name == MAKES_TENANT && chooses(SlotKind::Org) && has(ENDS_TENANT) {
             Some(Again::Organisation)
-        } else if chooses(SlotKind::User) && ends_member && race::proof(contract, cast).is_some() {
+        } else if chooses(SlotKind::User) && ends_member && administrator::proof(contract, cast).is_some() {
             Some(Again::Member)
         } else {
             None
@@ -83,7 +83,7 @@ impl Again {
 async fn member(arena: &Arena, operation: &Operation, case: Case) -> Result<CaseOutcome, Stop> {
     let contract = arena.system.contract.clone();
     let missing = || Stop::skip("the contract has nothing to read that only an administrator may");
-    let proof = race::proof(&contract, &arena.cast).ok_or_else(missing)?;
+    let proof = administrator::proof(&contract, &arena.cast).ok_or_else(missing)?;
     let loss = if contract.get("user-status-set").is_some() { Loss::Deleted } else { Loss::Removed };
     let person = loss.person(arena).await?;
     let fill = arena.fresh(&arena.acme, proof).await?;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use fixtures::SelectError;
 use fixtures::platform::{PlatformError, Process, SecurityPolicy};
+use fixtures::{Reach, SelectError};
 use harness::client::{Api, Call, CallError, Received};
 use harness::contract::SlotKind;
 use harness::data::{Data, Tenant};
@@ -88,7 +88,7 @@ pub async fn baseline(run: &'static Run) -> Result<Option<PathBuf>, CommandError
         );
         return Ok(None);
     };
-    let service = match Process::start(run, &program, &SecurityPolicy::default()).await {
+    let service = match Process::start(run, &program, &SecurityPolicy::default(), Reach::Apart).await {
         Err(PlatformError::Postgres(absent @ PostgresError::Absent(_))) => {
             println!("the platform is not measured: {absent}");
             return Ok(None);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use fixtures::TARGET_VARIABLE;
-use fixtures::weakness::{self, Weakness};
+use fixtures::weakness::{self, Takes, Weakness};
+use fixtures::{Lodging, TARGET_VARIABLE};
 use harness::pattern::matches;
 use harness::record::WeaknessResult;
 use harness::run::Run;
@@ -22,17 +22,19 @@ use suites_security::{CaseOutcome, Plan};
 use super::Extent;
 use crate::error::CommandError;
 use crate::integration::{Named, Tests};
-use crate::session::Session;
+use crate::session::{Session, programs};
 
 /// The id of the run against the service without a weakness.
 const CLEAN: &str = "none";
-const SECURITY: &str = "security";
+pub(super) const SECURITY: &str = "security";
 const INTEGRATION: &str = "integration";
 
 /// What weaknesses are judged by.
 pub(super) struct Judge<'s> {
     session: &'s Session,
     extent: Extent,
+    /// How services are started.
+    lodging: Lodging,
     /// The integration tests, and all their names.
     tests: Option<(Tests, Vec<Named>)>,
     /// Those that no weakness has failed yet.
@@ -126,9 +128,13 @@ fn learn(seen: &mut Seen, outcome: &CaseOutcome, clean: bool) {
 
 impl<'s> Judge<'s> {
     pub(super) async fn of(session: &'s Session, extent: Extent) -> Result<Judge<'s>, CommandError> {
-        let mut judge = Judge { session, extent, tests: None, idle: Mutex::default() };
+        let lodging = match extent {
+            Extent::ByUrl => Lodging { apart: Some(programs()?), by_url: true, ..Lodging::default() },
+            _ => Lodging::default(),
+        };
+        let mut judge = Judge { session, extent, lodging, tests: None, idle: Mutex::default() };
         // The integration suite tells stories that people wrote; some have a weakness in mind.
-        if extent != Extent::General
+        if !judge.is_by_any_check()
             && let Some(tests) = Tests::build(session.run.folder()).await?
         {
             let all = tests.list().await?;
@@ -155,13 +161,13 @@ impl<'s> Judge<'s> {
     ) -> Result<(WeaknessResult, Sound), CommandError> {
         let start = Instant::now();
         let (run, folder) = self.apart(target, CLEAN)?;
-        let selected = fixtures::start(run, target, None).await?;
+        let selected = fixtures::start(run, target, None, &self.lodging).await?;
         let system = &selected.system;
         let expected =
             |suite: &str, check: &str| weaknesses.iter().any(|weakness| weakness.expects(suite, check));
         let whole = Plan::of(system);
         let (plan, everything) = match self.extent {
-            Extent::Full | Extent::Idle => (whole, true),
+            Extent::Full | Extent::Idle | Extent::ByUrl => (whole, true),
             Extent::General => (whole.general(), false),
             Extent::Named => (whole.only(|path| expected(SECURITY, path)), false),
         };
@@ -194,7 +200,7 @@ impl<'s> Judge<'s> {
     ) -> Result<WeaknessResult, CommandError> {
         let start = Instant::now();
         let (run, folder) = self.apart(target, &weakness.id)?;
-        let selected = fixtures::start(run, target, Some(weakness)).await?;
+        let selected = fixtures::start(run, target, Some(weakness), &self.lodging).await?;
         let system = &selected.system;
         let whole = Plan::of(system);
         let general = whole.clone().general();
@@ -206,18 +212,21 @@ impl<'s> Judge<'s> {
                 .is_some_and(|path| general.has(path))
         };
         let kills = |check: &String| match self.extent {
-            Extent::General => true,
+            Extent::General | Extent::ByUrl => true,
             _ => is_expected(check),
         };
         let mut seen = match self.extent {
             Extent::Full => attack(system, &whole, false).await?,
             Extent::General => search(system, &general, ["*"].into_iter()).await?,
-            Extent::Named | Extent::Idle => {
+            Extent::Named | Extent::Idle | Extent::ByUrl => {
                 let named = whole.clone().only(|path| weakness.expects(SECURITY, path));
                 search(system, &named, weakness.expected_in(SECURITY)).await?
             }
         };
         let is_killed = |seen: &Seen| seen.caught.iter().any(kills);
+        if self.extent == Extent::ByUrl && weakness.takes.is_none() && !is_killed(&seen) {
+            seen.extend(search(system, &whole, ["*"].into_iter()).await?);
+        }
         let everything = self.extent == Extent::Full;
         let wanted = |test: &Named, is_killed: bool| {
             everything
@@ -227,7 +236,14 @@ impl<'s> Judge<'s> {
         let known = is_killed(&seen);
         seen.extend(self.tell(target, Some(weakness), &folder, |test| wanted(test, known)).await?);
         let mut blind = Vec::new();
-        if self.extent != Extent::General {
+        if self.extent == Extent::ByUrl && weakness.takes.is_some() {
+            // What is said to be out of reach must be that: none of the checks named for it can look.
+            let observes = |pattern: &&str| seen.blindness(&format!("{SECURITY}:{pattern}")).is_none();
+            blind.extend(weakness.expected_in(SECURITY).find(observes).map(|pattern| {
+                format!("{SECURITY}:{pattern} looks at it by URL too: take `takes` out of the catalogue")
+            }));
+        }
+        if !self.is_by_any_check() {
             // What does not pass on the clean service has nothing to say of a weak one.
             let at_hand = || weakness.expected.iter().filter(|pattern| self.has_suite_of(pattern));
             blind.extend(at_hand().filter_map(|pattern| sound.0.blindness(pattern)));
@@ -264,6 +280,26 @@ impl<'s> Judge<'s> {
             caught_by: seen.caught.into_iter().collect(),
             seconds: start.elapsed().as_secs_f64(),
         })
+    }
+
+    /// Whether a catch counts by whichever check of the security suite it is.
+    fn is_by_any_check(&self) -> bool {
+        matches!(self.extent, Extent::General | Extent::ByUrl)
+    }
+
+    /// Who has to catch a weakness.
+    pub(super) fn by_whom(&self) -> &'static str {
+        match self.extent {
+            Extent::General => "by general checks",
+            Extent::ByUrl => "by URL alone",
+            Extent::Named | Extent::Idle | Extent::Full => "by the checks named beforehand",
+        }
+    }
+
+    /// What was not at hand without which the weakness is not noticed, where that is why it was not.
+    pub(super) fn lacked(&self, weakness: &Weakness, result: &WeaknessResult) -> Option<Takes> {
+        let is_so = self.extent == Extent::ByUrl && !result.killed && result.blind.is_empty();
+        weakness.takes.filter(|_| is_so)
     }
 
     /// Outside of the workspace there are no integration tests to run.
