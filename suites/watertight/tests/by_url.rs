@@ -1,6 +1,5 @@
 //! Weak services of which the security suite has a URL and no store: what it finds there all the same, and what it
 //! names as out of its reach.
-#![expect(clippy::unwrap_used, reason = "what cannot be set up is a failed test")]
 
 use std::process::Command;
 
