@@ -20,7 +20,7 @@ pub use company::{Company, accept, text, with_claim, with_email};
 pub use gateway::{CallerContext, Ruling, ruling};
 pub use listener::{counted, health, internal, tells_of_its_keys};
 pub use seen::seen;
-pub use stage::{Stage, Stands, jwks, stage, too_many_bytes};
+pub use stage::{Stage, Stands, jwks, many_bytes, stage, too_many_bytes};
 pub use tenancy::Tenancy;
 pub use trial::{ABSENT, Trial, annotates_each_route, has_a_case_for_each};
 pub use world::{About, Gives, Scene, world};

@@ -13,6 +13,8 @@ use crate::world::{About, path, shared, stopped};
 
 /// More bytes than a service reads for the sake of a few keys.
 const LARGE: usize = 512 * 1024;
+/// Bytes that they may well have: some hundred keys.
+const MANY: usize = 128 * 1024;
 
 /// A world in an embedded system of its own, for a story that disturbs: throttles the store, takes the keys away,
 /// uses up a limit, kills the database.
@@ -114,7 +116,16 @@ pub fn jwks(world: &World) -> Result<&JwksServer, Stop> {
 }
 
 /// The issuer's keys, in more bytes than anybody's keys need.
-pub fn too_many_bytes(mut keys: Value) -> JwksMood {
-    keys["padding"] = "x".repeat(LARGE).into();
+pub fn too_many_bytes(keys: Value) -> JwksMood {
+    padded(keys, LARGE)
+}
+
+/// The issuer's keys, in as many bytes as those of an issuer with many.
+pub fn many_bytes(keys: Value) -> JwksMood {
+    padded(keys, MANY)
+}
+
+fn padded(mut keys: Value, bytes: usize) -> JwksMood {
+    keys["padding"] = "x".repeat(bytes).into();
     JwksMood::Serve(keys)
 }

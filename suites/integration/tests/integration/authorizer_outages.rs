@@ -12,7 +12,7 @@ use rstest::{Context, rstest};
 use serde_json::{Value, json};
 
 use crate::stage;
-use suites_integration::{Company, Gives as _, Ruling, jwks, ruling, too_many_bytes};
+use suites_integration::{Company, Gives as _, Ruling, jwks, many_bytes, ruling, too_many_bytes};
 
 /// More failures in a row than the service's client has attempts.
 const FOR_GOOD: usize = 1_000;
@@ -105,6 +105,17 @@ fn while_the_issuer(#[context] context: Context, #[case] mood: fn(Value) -> Jwks
         })
         .await?;
         Ok(())
+    });
+}
+
+#[rstest]
+fn an_issuer_may_have_many_keys(#[context] context: Context) {
+    stage(&context, Setup::default()).tell(async |world, embedded| {
+        let issuer = embedded.system.stand_ins.issuer.as_ref();
+        let issuer = issuer.ok_or_else(|| Stop::skip("tokens are not minted"))?;
+        jwks(world)?.set_mood(many_bytes(issuer.keys.jwks()));
+        let ann = world.data.users().stranger("ann")?;
+        world.equal("a stranger, who is told apart from nobody", asks(world, &ann).await?, Ruling::Deny)
     });
 }
 

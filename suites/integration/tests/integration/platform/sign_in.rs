@@ -11,7 +11,9 @@ use harness::wait;
 use harness::world::{Stop, World};
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
-use suites_integration::{Business, Gives as _, jwks, refused, too_many_bytes, users_of, with_claim};
+use suites_integration::{
+    Business, Gives as _, jwks, many_bytes, refused, too_many_bytes, users_of, with_claim,
+};
 
 use super::{Setup, stage, world};
 
@@ -256,6 +258,26 @@ fn nobody_gets_in_while_the_issuer(#[context] context: Context, #[case] mood: fn
             }
         })
         .await?;
+        Ok(())
+    });
+}
+
+#[rstest]
+fn an_issuer_may_have_many_keys(#[context] context: Context) {
+    stage(&context, Setup::default()).tell(async |world, _| {
+        jwks(world)?.set_mood(many_bytes(issuer(world)?.keys.jwks()));
+        let platform = world.data.platform_admin()?;
+        world.api.call("product-list").as_(&platform).org("org_watertight").gives(403).await?;
+        Ok(())
+    });
+}
+
+#[rstest]
+fn a_token_may_have_much_to_say(#[context] context: Context) {
+    world(&context).tell(async |world| {
+        let acme = Business::open(world, "acme").await?;
+        let who = with_claim(&acme.owner, "padding", json!("x".repeat(4 * 1024)))?;
+        acme.by(&who, "product-list").gives(200).await?;
         Ok(())
     });
 }
