@@ -24,6 +24,7 @@ duration = $(if $(DURATION),--duration '$(DURATION)')
 rate = $(if $(RATE),--rate '$(RATE)')
 baseline = $(if $(BASELINE),--baseline '$(BASELINE)')$(if $(SAVE_BASELINE), --save-baseline '$(SAVE_BASELINE)')
 full = $(if $(FULL),--full)$(if $(IDLE),--idle)$(if $(GENERAL),--general)$(if $(BY_URL),--by-url)$(if $(ONLY), --only '$(ONLY)')
+budget = $(if $(MAX_REQUESTS),--max-requests '$(MAX_REQUESTS)') $(if $(RATE),--rate '$(RATE)')
 repeat = $(if $(REPEAT),--repeat '$(REPEAT)')
 
 .DEFAULT_GOAL := help
@@ -40,8 +41,8 @@ build: ## build the command and the tests it runs
 demo: build ## all suites (of security a slice) against the embedded targets, and a report to look at
 	@$(WATERTIGHT) demo $(target)
 
-security: build ## the security suite; FULL=1 also times answers  [FULL=1 TARGET= ACCEPTED=]
-	@$(WATERTIGHT) security $(if $(FULL),--full) $(target) $(accepted)
+security: build ## the security suite; FULL=1 also times answers  [FULL=1 MAX_REQUESTS= RATE= TARGET= ACCEPTED=]
+	@$(WATERTIGHT) security $(if $(FULL),--full) $(budget) $(target) $(accepted)
 
 load: build ## a load run, judged by thresholds; PROFILE=all for every profile  [PROFILE= DURATION= RATE= BASELINE= SAVE_BASELINE= TARGET=]
 	@$(WATERTIGHT) load --apart $(profile) $(duration) $(rate) $(baseline) $(target)

@@ -10,6 +10,7 @@
 //! ```
 
 mod answer;
+mod budget;
 mod call;
 mod coverage;
 mod pending;
@@ -28,6 +29,7 @@ use crate::run::{Run, RunError};
 use crate::target::Target;
 
 pub use answer::{Answer, Unexpected};
+pub use budget::Budget;
 pub use call::Call;
 pub use coverage::Coverage;
 pub use pending::{Pending, Received};
@@ -75,7 +77,9 @@ pub enum CallError {
         host: String,
     },
     /// The request budget is used up.
-    #[error("the budget of {0} requests is used up; raise limits.max_requests in the target file")]
+    #[error(
+        "the budget of {0} requests is used up; raise limits.max_requests in the target file, or --max-requests"
+    )]
     Budget(u64),
     /// The response carried another tenant's data. Recorded as a finding, whatever the caller makes of it.
     #[error("{leak}\n  {} {} (request {})", .exchange.method, .exchange.url, .exchange.id)]
@@ -112,6 +116,23 @@ pub enum CallError {
     Run(#[from] RunError),
 }
 
+impl CallError {
+    /// Whether nothing was sent: whatever was asked for has not been done.
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            CallError::NoSuchOperation { .. }
+            | CallError::Unfilled { .. }
+            | CallError::ReadOnly { .. }
+            | CallError::NoConsent { .. }
+            | CallError::Budget(_)
+            | CallError::Silent(_)
+            | CallError::Header { .. }
+            | CallError::Key(_) => true,
+            CallError::Leak { .. } | CallError::Transport { .. } | CallError::Run(_) => false,
+        }
+    }
+}
+
 /// The client could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -141,6 +162,8 @@ pub struct Connection {
     pub leaks: LeakDetector,
     /// What was sent.
     pub coverage: Arc<Coverage>,
+    /// What may still be sent.
+    pub budget: Arc<Budget>,
     /// What answers are held against, if they are.
     pub conformance: Option<Arc<Conformance>>,
     /// After so many requests in a row without an answer no more is sent, if that is so.
@@ -276,15 +299,6 @@ impl Api {
     pub fn record_exchange(&self, exchange: &Exchange) -> Result<(), RunError> {
         self.inner.exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.id.clone());
         self.inner.connection.run.exchange(&self.inner.suite, exchange)
-    }
-
-    /// Counts one more request against the budget.
-    fn spend(&self) -> Result<(), CallError> {
-        let spent = self.inner.connection.coverage.spend();
-        match self.inner.connection.target.limits.max_requests {
-            Some(budget) if spent >= budget => Err(CallError::Budget(budget)),
-            _ => Ok(()),
-        }
     }
 
     /// Records a leak as a finding. [`Call::send`] does so by itself: a leak is a finding whatever the test

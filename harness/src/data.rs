@@ -310,11 +310,30 @@ impl Data {
         call: Call,
         operation: &str,
     ) -> Result<(String, Answer), DataError> {
-        let entry = self.ledger.creating(kind, tenant, org)?;
-        let answer = call.send().await?.success(&self.system.contract)?;
+        let (entry, answer) = self.send_entered(tenant, org, kind, call).await?;
+        let answer = answer.success(&self.system.contract)?;
         let id = self.created_id(operation, kind, &answer)?;
         self.created(entry, tenant, org, kind, &id)?;
         Ok((id, answer))
+    }
+
+    /// Sends what makes something, which is entered before: it can be removed, whatever becomes of the answer. What was not
+    /// sent made nothing.
+    async fn send_entered(
+        &self,
+        tenant: &TenantKey,
+        org: &str,
+        kind: SlotKind,
+        call: Call,
+    ) -> Result<(Entry, Answer), DataError> {
+        let entry = self.ledger.creating(kind, tenant, org)?;
+        match call.send().await {
+            Err(error) if error.is_unsent() => {
+                self.ledger.removed(entry)?;
+                Err(error.into())
+            }
+            answer => Ok((entry, answer?)),
+        }
     }
 
     /// Where an operation may name a kind of thing, and need not.

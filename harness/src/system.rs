@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use crate::client::{Api, ClientError, Connection, Coverage, http_client};
+use crate::client::{Api, Budget, ClientError, Connection, Coverage, http_client};
 use crate::contract::{Conformance, Contract, ContractError, Effect, Operation, bound, miss_absent};
 use crate::data::fresh_email;
 use crate::double::Doubles;
@@ -206,6 +206,8 @@ pub struct System {
     pub leaks: LeakDetector,
     /// What all clients of it sent.
     pub coverage: Arc<Coverage>,
+    /// What may still be sent, by all suites together.
+    pub budget: Arc<Budget>,
     /// Who starts another like it; nobody where the target is not ours to start.
     pub doubles: Option<Box<dyn Doubles>>,
     /// The connections all clients of it share.
@@ -244,6 +246,7 @@ impl System {
         }
         let store = target.store.as_ref().map(Store::connect).transpose()?;
         let platform_admin = platform_admin(&target, &stand_ins);
+        let budget = Arc::new(Budget::of(&target.limits));
         Ok(System {
             run,
             target: Arc::new(target),
@@ -254,6 +257,7 @@ impl System {
             store,
             leaks: LeakDetector::default(),
             coverage: Arc::default(),
+            budget,
             doubles: None,
             platform_admin,
             http,
@@ -283,6 +287,7 @@ impl System {
             contract: self.contract.clone(),
             leaks: self.leaks.clone(),
             coverage: self.coverage.clone(),
+            budget: self.budget.clone(),
             conformance: None,
             patience: None,
             http: self.http.clone(),

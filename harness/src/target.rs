@@ -131,6 +131,8 @@ impl Denials {
 pub struct Limits {
     /// Requests one process may send in all; the next one is refused before it is sent.
     pub max_requests: Option<u64>,
+    /// Requests one process may send a second; load, which has rates of its own, is not held to it.
+    pub rate: Option<u32>,
     /// How long a right may outlive its end; without it, it is gone with the next request.
     pub revocation_seconds: Option<u64>,
     /// From sending to the last byte. A target that needs longer is taken for hanging.
@@ -140,7 +142,7 @@ pub struct Limits {
 impl Default for Limits {
     /// No bound on requests; nothing in the contract takes half a minute.
     fn default() -> Self {
-        Limits { max_requests: None, revocation_seconds: None, timeout_seconds: 30 }
+        Limits { max_requests: None, rate: None, revocation_seconds: None, timeout_seconds: 30 }
     }
 }
 

@@ -226,6 +226,9 @@ impl Call {
         {
             return Err(CallError::Silent(patience));
         }
+        if self.class != Class::Cleanup {
+            api.inner.connection.budget.turn().await;
+        }
         let (builder, pending) = self.prepare()?;
         let start = Instant::now();
         let received = match builder.send().await {
@@ -299,7 +302,9 @@ impl Call {
             *sent.body_mut() = Some(body.clone().into());
         }
 
-        call.api.spend()?;
+        if call.class != Class::Cleanup {
+            inner.connection.budget.spend()?;
+        }
         inner.connection.coverage.count(&operation.name, &call.principal.label, call.class);
         let sent = RequestBuilder::from_parts(http.clone(), sent);
         let Call { api, operation, principal, class, reveals_nothing, .. } = call;

@@ -14,7 +14,6 @@ type Cells = BTreeMap<String, BTreeMap<String, BTreeMap<Class, Count>>>;
 #[derive(Debug, Default)]
 pub struct Coverage {
     cells: Mutex<Cells>,
-    spent: AtomicU64,
     unanswered: AtomicU64,
 }
 
@@ -25,11 +24,6 @@ struct Count {
 }
 
 impl Coverage {
-    /// Counts one request against the target's budget; returns how many went before it.
-    pub(super) fn spend(&self) -> u64 {
-        self.spent.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// A request was answered or not, whatever the answer.
     pub(super) fn answered(&self, answered: bool) {
         if answered {

@@ -25,8 +25,9 @@ impl Exports<'_> {
             return Err(DataError::Lacks(Capability::Archive));
         }
         let call = data.api.call("audit-export").as_(creator).org(&tenant.org);
-        let entry = data.ledger.creating(SlotKind::AuditExport, &tenant.key, &tenant.org)?;
-        let id = call.send().await?.expect(202)?.text_at("/id")?;
+        let (entry, answer) =
+            data.send_entered(&tenant.key, &tenant.org, SlotKind::AuditExport, call).await?;
+        let id = answer.expect(202)?.text_at("/id")?;
         data.created(entry, &tenant.key, &tenant.org, SlotKind::AuditExport, &id)?;
         wait::until(&format!("the export {id} to end"), LIMIT, || async {
             let call = data.api.call("audit-export-get").as_(creator).org(&tenant.org);

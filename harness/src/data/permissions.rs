@@ -27,9 +27,9 @@ impl Permissions<'_> {
     async fn create_as(&self, tenant: &Tenant, name: &str) -> Result<String, DataError> {
         let data = self.0;
         let admin = data.platform_admin()?;
-        let entry = data.ledger.creating(SlotKind::Permission, &tenant.key, &tenant.org)?;
-        let call = data.api.call("permission-create").as_(&admin);
-        let answer = call.slot(SlotKind::Permission, name).send().await?.expect(201)?;
+        let call = data.api.call("permission-create").as_(&admin).slot(SlotKind::Permission, name);
+        let (entry, answer) = data.send_entered(&tenant.key, &tenant.org, SlotKind::Permission, call).await?;
+        let answer = answer.expect(201)?;
         let created = data.system.contract.get("permission-create");
         let pointer = created.and_then(|operation| operation.created(SlotKind::Permission));
         let id = answer.text_at(pointer.unwrap_or("/id"))?;

@@ -45,6 +45,12 @@ pub enum Command {
         /// docs/reports.md.
         #[arg(long, value_name = "FILE")]
         accepted: Option<PathBuf>,
+        /// So many requests to each target at the most; what is not reached is an error, by name.
+        #[arg(long, value_name = "NUMBER")]
+        max_requests: Option<u64>,
+        /// So many requests a second to each target at the most.
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+        rate: Option<u32>,
     },
     /// A load run, judged by thresholds.
     Load(Load),

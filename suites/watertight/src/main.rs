@@ -56,8 +56,9 @@ async fn carry_out(arguments: Arguments) -> Result<Exit, CommandError> {
     match arguments.command {
         Command::Demo => demo::demo(target).await,
         Command::Integration { repeat } => integration::integration(target, repeat).await,
-        Command::Security { full, only, accepted } => {
-            security::security(target, full, only.as_deref(), accepted.as_deref()).await
+        Command::Security { full, only, accepted, max_requests, rate } => {
+            let budget = (max_requests, rate);
+            security::security(target, full, only.as_deref(), accepted.as_deref(), budget).await
         }
         Command::Load(asked) => load::load(target, &asked).await,
         Command::Mutants { full, idle, general, by_url, only } => {

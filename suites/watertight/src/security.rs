@@ -46,10 +46,14 @@ pub async fn security(
     full: bool,
     only: Option<&str>,
     accepted: Option<&Path>,
+    (max_requests, rate): (Option<u64>, Option<u32>),
 ) -> Result<Exit, CommandError> {
     // Before anything is sent: a list that cannot be used is known at once.
     let accepted = accepted.map(|file| listed(file, target)).transpose()?;
     let session = Session::open(target).await?;
+    for system in session.systems().await? {
+        system.budget.limit(max_requests, rate);
+    }
     let scope = only.map_or(Scope::All, Scope::Only);
     let done = session.part(run(&session, scope, full, accepted.as_deref())).await;
     session.close(&done)
