@@ -14,18 +14,11 @@ use harness::data::Outstanding;
 use harness::host;
 use harness::wait;
 use serde_json::Value;
-use service::Service;
+use service::{Service, security};
 
 const CAPABILITIES: [&str; 6] = ["provision", "mint", "mail", "archive", "lambda", "audit"];
 /// How long a run may take to begin.
 const BEGUN: Duration = Duration::from_mins(1);
-
-fn command(target: &Path, run: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watertight"));
-    command.arg("security").args(words).arg("--target").arg(target).env("WATERTIGHT_RUN", run);
-    command.env_remove("WATERTIGHT_POLICY");
-    command
-}
 
 /// The report of a run that was cut short, of which nothing may be left.
 fn cut_short(run: &Path) -> Value {
@@ -40,7 +33,7 @@ fn a_budget_that_is_used_up_ends_in_errors_by_name_and_leaves_nothing() {
     let service = Service::start();
     let target = service.target("budget", &CAPABILITIES, "");
     let run = target.with_extension("run");
-    let output = command(&target, &run, &["--only", "matrix/*", "--max-requests", "400"]).output().unwrap();
+    let output = security(&target, &run, &["--only", "matrix/*", "--max-requests", "400"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let report = cut_short(&run);
     let suite = &report["suites"][0];
@@ -58,7 +51,7 @@ fn a_rate_is_kept_to() {
     let service = Service::start();
     let target = service.target("rate", &CAPABILITIES, "");
     let run = target.with_extension("run");
-    let output = command(&target, &run, &["--only", "matrix/team-get/*", "--rate", "10"]).output().unwrap();
+    let output = security(&target, &run, &["--only", "matrix/team-get/*", "--rate", "10"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report: Value = serde_json::from_slice(&std::fs::read(run.join("run.json")).unwrap()).unwrap();
     let sent: usize = service.methods().values().sum();
@@ -75,7 +68,7 @@ fn ctrl_c_in_mid_run_leaves_a_report_and_nothing_else() {
     let service = Service::start();
     let target = service.target("interrupted", &CAPABILITIES, "");
     let run = target.with_extension("run");
-    let mut command = command(&target, &run, &["--rate", "200"]);
+    let mut command = security(&target, &run, &["--rate", "200"]);
     let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let under_way = || async {
         let made = Outstanding::of_run(&run).map_err(|error| error.to_string())?;

@@ -8,8 +8,6 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,7 +19,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use harness::host;
 use serde_json::Value;
-use service::Service;
+use service::{Service, security};
 use tokio::net::TcpListener;
 
 /// Longer than any of these needs on a busy machine; without an end of its own the suite would take hours.
@@ -124,7 +122,7 @@ fn attacked(fault: Fault, more: &str, words: &[&str]) -> Attacked {
     let target = service.target_at(&in_front_of(&service, fault), "faulty", &CAPABILITIES, more);
     let run = service.program.folder.path().join("run");
     let start = Instant::now();
-    let output = command(&target, &run, words).output().unwrap();
+    let output = security(&target, &run, words).output().unwrap();
     assert!(start.elapsed() < IN_TIME, "{fault:?} took {:?}", start.elapsed());
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -139,13 +137,6 @@ fn attacked(fault: Fault, more: &str, words: &[&str]) -> Attacked {
         run: serde_json::from_str(&json).unwrap_or_default(),
         unanswered,
     }
-}
-
-fn command(target: &Path, run: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watertight"));
-    command.arg("security").args(words).arg("--target").arg(target).env("WATERTIGHT_RUN", run);
-    command.env_remove("WATERTIGHT_POLICY");
-    command
 }
 
 #[test]

@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use harness::host;
 use harness::stores::EmbeddedDynamoDb;
@@ -13,6 +14,14 @@ use crate::program::Program;
 
 const PLATFORM_ADMIN: &str = "watertight-platform-admin";
 const BUCKET: &str = "test-audit-bucket";
+
+/// The security suite on a target file, in a run folder of its own.
+pub fn security(target: &Path, run: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watertight"));
+    command.arg("security").args(words).arg("--target").arg(target).env("WATERTIGHT_RUN", run);
+    command.env_remove("WATERTIGHT_POLICY");
+    command
+}
 
 /// access-service as a process, on a store of its own. Both end with this.
 pub struct Service {
