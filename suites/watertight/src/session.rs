@@ -169,11 +169,15 @@ pub fn end_at_interrupt() {
     });
 }
 
-/// The folder of this program, where the programs of the reference systems lie too.
-pub fn programs() -> Result<PathBuf, CommandError> {
+/// Where this program is.
+pub fn this_program() -> Result<PathBuf, CommandError> {
     let failed = |source| CommandError::Process { what: "this program".to_owned(), source };
-    let exe = std::env::current_exe().map_err(failed)?;
-    Ok(exe.parent().map(Path::to_owned).unwrap_or_default())
+    std::env::current_exe().map_err(failed)
+}
+
+/// Its folder, where the programs of the reference systems lie too.
+pub fn programs() -> Result<PathBuf, CommandError> {
+    Ok(this_program()?.parent().map(Path::to_owned).unwrap_or_default())
 }
 
 /// The run that the environment names, or a new one.

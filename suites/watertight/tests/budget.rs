@@ -6,7 +6,7 @@ mod port;
 mod program;
 mod service;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,19 @@ const CAPABILITIES: [&str; 6] = ["provision", "mint", "mail", "archive", "lambda
 /// How long a run may take to begin.
 const BEGUN: Duration = Duration::from_mins(1);
 
-/// The report of a run that was cut short, of which nothing may be left.
-fn cut_short(run: &Path) -> Value {
+/// A part of the suite on a service without its store: the service, the run's folder and its report.
+fn attacked(name: &str, words: &[&str], code: i32) -> (Service, PathBuf, Value) {
+    let service = Service::start();
+    let target = service.target(name, &CAPABILITIES, "");
+    let run = target.with_extension("run");
+    let output = security(&target, &run, words).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    let report = reported(&run);
+    (service, run, report)
+}
+
+/// The report of a run, of which nothing may be left.
+fn reported(run: &Path) -> Value {
     let left = Outstanding::of_run(run).unwrap();
     assert!(left.is_empty(), "{} things are left, the first a {}", left.len(), left[0].kind);
     assert!(run.join("index.html").is_file());
@@ -30,12 +41,7 @@ fn cut_short(run: &Path) -> Value {
 
 #[test]
 fn a_budget_that_is_used_up_ends_in_errors_by_name_and_leaves_nothing() {
-    let service = Service::start();
-    let target = service.target("budget", &CAPABILITIES, "");
-    let run = target.with_extension("run");
-    let output = security(&target, &run, &["--only", "matrix/*", "--max-requests", "400"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let report = cut_short(&run);
+    let (service, run, report) = attacked("budget", &["--only", "matrix/*", "--max-requests", "400"], 2);
     let suite = &report["suites"][0];
     assert_eq!(report["verdict"], "error", "{suite}");
     assert!(suite["pass"].as_u64() > Some(0) && suite["error"].as_u64() > Some(0), "{suite}");
@@ -48,12 +54,7 @@ fn a_budget_that_is_used_up_ends_in_errors_by_name_and_leaves_nothing() {
 
 #[test]
 fn a_rate_is_kept_to() {
-    let service = Service::start();
-    let target = service.target("rate", &CAPABILITIES, "");
-    let run = target.with_extension("run");
-    let output = security(&target, &run, &["--only", "matrix/team-get/*", "--rate", "10"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let report: Value = serde_json::from_slice(&std::fs::read(run.join("run.json")).unwrap()).unwrap();
+    let (service, _, report) = attacked("rate", &["--only", "matrix/team-get/*", "--rate", "10"], 0);
     let sent: usize = service.methods().values().sum();
     let seconds = report["seconds"].as_f64().unwrap();
     // Cleanup is in no hurry and in no budget; at full speed there would be a hundred a second.
@@ -79,6 +80,6 @@ fn ctrl_c_in_mid_run_leaves_a_report_and_nothing_else() {
     assert!(interrupt.success());
     let (began, ended) = (Instant::now(), running.wait().unwrap());
     assert_eq!(ended.code(), Some(2), "after {:?}", began.elapsed());
-    let report = cut_short(&run);
+    let report = reported(&run);
     assert_eq!(report["partial"], true, "{}", report["suites"]);
 }

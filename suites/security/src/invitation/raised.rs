@@ -43,8 +43,7 @@ pub(super) async fn run(
         let invitee = arena.data().invitations().accepted(&arena.acme.tenant, invitation);
         let control = accept(arena, operation, &invitee, &invitation.token).await?;
         if outcome.finding.is_none() && !(200..300).contains(&control.status) {
-            let why = format!("control failed: the invitee gets status {}", control.status);
-            return Err(Stop::error(why));
+            return Err(control_failed(control.status));
         }
         return Ok(outcome);
     }
@@ -79,11 +78,16 @@ async fn rises(arena: &Arena, operation: &Operation, invitee: &Principal) -> Res
     let plain = invite(arena, &arena.acme.admin).await?.invitation;
     let joined = accept(arena, operation, &plain.invitee, &plain.token).await?;
     if !(200..300).contains(&joined.status) {
-        return Err(Stop::error(format!("control failed: the invitee gets status {}", joined.status)));
+        return Err(control_failed(joined.status));
     }
     let plain = arena.data().invitations().accepted(tenant, &plain);
     let all_do = is_administrator(arena, proof, tenant, &plain, Class::Invitation).await?;
     Ok((!all_do).then(|| proof.name.clone()))
+}
+
+/// An invitee who asks for nothing more is refused: then a refusal says nothing.
+fn control_failed(status: u16) -> Stop {
+    Stop::error(format!("control failed: the invitee gets status {status}"))
 }
 
 /// The id of the highest role; empty where roles have none.

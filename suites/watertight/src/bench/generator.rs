@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 
 use crate::error::CommandError;
 use crate::progress::bar;
+use crate::session::this_program;
 
 /// How long each of them sends.
 const SECONDS: u64 = 8;
@@ -131,15 +132,10 @@ fn or_absent(why: String, how: &str) -> String {
     if why.contains("failed to execute") { how.to_owned() } else { why }
 }
 
-pub(super) fn this() -> Result<std::path::PathBuf, CommandError> {
-    let failed = |source| CommandError::Process { what: "watertight".to_owned(), source };
-    std::env::current_exe().map_err(failed)
-}
-
 /// Starts the endpoint on a core; it ends with this process.
 async fn serve(core: usize) -> Result<(Child, String), CommandError> {
     let failed = |source| CommandError::Process { what: "the static endpoint".to_owned(), source };
-    let mut command = pinned(core, this()?);
+    let mut command = pinned(core, this_program()?);
     command.args(["bench", "--serve"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut endpoint = command.spawn().map_err(failed)?;
     let mut address = String::new();
@@ -203,7 +199,7 @@ async fn own(core: usize, url: &str, folder: &Path) -> Result<f64, CommandError>
     );
     fs::write(&target, text).map_err(|source| CommandError::File { path: target.clone(), source })?;
     let run = folder.join("generator");
-    let mut command = pinned(core, this()?);
+    let mut command = pinned(core, this_program()?);
     command.arg("--target").arg(&target);
     command.args(["load", "--profile", PROFILE, "--duration", &format!("{SECONDS}s")]);
     let (ended, suite) = load(command, &run).await?;

@@ -9,9 +9,10 @@ use suites_load::{BOTTLENECK, LoadError, Profile};
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 use tokio::process::Command;
 
-use super::generator::{load, this};
+use super::generator::load;
 use crate::error::CommandError;
 use crate::progress::bar;
+use crate::session::this_program;
 
 /// What is sent, and what must hold.
 const PROFILE: &str = "tenant_requests";
@@ -66,7 +67,7 @@ pub async fn measured(folder: &Path) -> Result<Result<String, String>, CommandEr
 
 async fn offer(folder: &Path, rate: f64) -> Result<Result<Tried, String>, CommandError> {
     let run = folder.join(format!("knee-{rate:.0}"));
-    let mut command = Command::new(this()?);
+    let mut command = Command::new(this_program()?);
     command.args(["--target", fixtures::platform::NAME, "load", "--apart", "--to-the-end"]);
     command.args(["--profile", PROFILE, "--rate", &rate.to_string(), "--duration", &format!("{SECONDS}s")]);
     let usage = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing().with_usage());

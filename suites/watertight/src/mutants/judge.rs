@@ -211,10 +211,7 @@ impl<'s> Judge<'s> {
                 .and_then(|check| check.strip_prefix(':'))
                 .is_some_and(|path| general.has(path))
         };
-        let kills = |check: &String| match self.extent {
-            Extent::General | Extent::ByUrl => true,
-            _ => is_expected(check),
-        };
+        let kills = |check: &String| self.is_by_any_check() || is_expected(check);
         let mut seen = match self.extent {
             Extent::Full => attack(system, &whole, false).await?,
             Extent::General => search(system, &general, ["*"].into_iter()).await?,
