@@ -15,7 +15,8 @@
 # calls the binary.
 
 CARGO ?= cargo
-WATERTIGHT = $(or $(CARGO_TARGET_DIR),target)/debug/watertight
+BUILT = $(or $(CARGO_TARGET_DIR),target)
+WATERTIGHT = $(BUILT)/debug/watertight
 
 target = $(if $(TARGET),--target '$(TARGET)')
 accepted = $(if $(ACCEPTED),--accepted '$(ACCEPTED)')
@@ -56,8 +57,9 @@ sweep: build ## remove whatever an interrupted run left behind  [TARGET=]
 report: build ## write the newest run's reports again
 	@$(WATERTIGHT) report
 
-bench: build ## speed of the harness, the load generator and the integration suite
-	@$(WATERTIGHT) bench
+bench: build ## speed of the harness, the load generator and the integration suite, built for release
+	@$(CARGO) build --release --workspace --bins
+	@$(BUILT)/release/watertight bench
 
 check-target: build ## what of a target would be tested, and what not; REHEARSE=1 calls everything once  [TARGET=]
 	@$(WATERTIGHT) check-target $(if $(REHEARSE),--rehearse )$(target)

@@ -13,13 +13,12 @@ mod answer;
 mod budget;
 mod call;
 mod coverage;
+mod http;
 mod pending;
 mod request;
+mod route;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use reqwest::{redirect, retry};
 
 use crate::contract::{Conformance, Contract};
 use crate::exchange::Exchange;
@@ -32,12 +31,12 @@ pub use answer::{Answer, Unexpected};
 pub use budget::Budget;
 pub use call::Call;
 pub use coverage::Coverage;
-pub use pending::{Pending, Received};
+pub use http::{Http, HttpError, Outgoing, Received};
+pub(crate) use http::{add, add_all_of, outgoing};
+pub use pending::Pending;
 
 /// The header that carries the run's id to the target's log.
 const REQUEST_ID: &str = "x-request-id";
-/// A body longer than this is cut off: nothing in the contract answers with more.
-const LONGEST_BODY: usize = 8 * 1024 * 1024;
 
 /// A call that did not end with an answer to look at.
 #[derive(Debug, thiserror::Error)]
@@ -97,16 +96,16 @@ pub enum CallError {
     Transport {
         /// Method and URL.
         what: String,
-        /// The client's error.
-        source: reqwest::Error,
+        /// Why.
+        source: HttpError,
     },
-    /// A header that HTTP has no way to send.
-    #[error("the header '{name}' cannot be sent: its {what}")]
-    Header {
-        /// Its name.
-        name: String,
-        /// What is wrong with it.
-        what: &'static str,
+    /// HTTP has no way to send it.
+    #[error("{what} cannot be sent: {source}")]
+    Unsendable {
+        /// Method and path template.
+        what: String,
+        /// Why.
+        source: HttpError,
     },
     /// The token could not be signed.
     #[error(transparent)]
@@ -126,7 +125,7 @@ impl CallError {
             | CallError::NoConsent { .. }
             | CallError::Budget(_)
             | CallError::Silent(_)
-            | CallError::Header { .. }
+            | CallError::Unsendable { .. }
             | CallError::Key(_) => true,
             CallError::Leak { .. } | CallError::Transport { .. } | CallError::Run(_) => false,
         }
@@ -144,9 +143,14 @@ pub enum ClientError {
         /// What is wrong.
         what: String,
     },
-    /// The HTTP client.
-    #[error("cannot build the HTTP client: {0}")]
-    Http(#[from] reqwest::Error),
+    /// The proxy's URL.
+    #[error(
+        "cannot use the proxy: expected http://, https://, socks4://, socks4a://, socks5:// or socks5h:// and a host in `proxy`, got {0}"
+    )]
+    Proxy(String),
+    /// The certificates of this machine, or TLS itself.
+    #[error("cannot set up TLS: {0}; without the system's certificate authorities `ca` must name a PEM file")]
+    Tls(rustls::Error),
 }
 
 /// What all clients of one target share.
@@ -168,8 +172,8 @@ pub struct Connection {
     pub conformance: Option<Arc<Conformance>>,
     /// After so many requests in a row without an answer no more is sent, if that is so.
     pub patience: Option<u64>,
-    /// The HTTP client, see [`http_client`].
-    pub http: reqwest::Client,
+    /// The connections.
+    pub http: Http,
 }
 
 /// A client of one target, for one suite.
@@ -185,35 +189,6 @@ struct Inner {
     leaked: Mutex<Vec<String>>,
     nonconforming: Mutex<Vec<String>>,
     exchanges: Mutex<Vec<String>>,
-}
-
-/// The HTTP client a target wants: its certificate authority, its proxy, no redirects (a redirect could
-/// lead off the target's own host).
-pub fn http_client(target: &Target) -> Result<reqwest::Client, ClientError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("watertight/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        // Nothing is sent twice, so no copy is kept for that.
-        .retry(retry::never().max_retries_per_request(0))
-        .timeout(Duration::from_secs(target.limits.timeout_seconds));
-    builder = match &target.proxy {
-        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.as_str())?),
-        None => builder.no_proxy(),
-    };
-    if target.base_url.scheme() == "http" && target.proxy.is_none() {
-        // Nothing is ever sent over TLS, and reading the system's certificates takes longer than starting a target.
-        builder = builder.tls_certs_only([]);
-    }
-    if let Some(path) = &target.ca {
-        let wrong = |what: String| ClientError::Ca { path: path.clone(), what };
-        let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-        let certificates =
-            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
-        for certificate in certificates {
-            builder = builder.add_root_certificate(certificate);
-        }
-    }
-    Ok(builder.build()?)
 }
 
 impl Api {
@@ -242,6 +217,11 @@ impl Api {
     /// The target.
     pub fn target(&self) -> &Target {
         &self.inner.connection.target
+    }
+
+    /// The connections, for a sender with a clock of its own.
+    pub fn http(&self) -> &Http {
+        &self.inner.connection.http
     }
 
     /// The suite this client records for.

@@ -14,7 +14,7 @@ mod template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use reqwest::Method;
+use http::Method;
 use serde_json::Value;
 
 pub use binding::Binding;

@@ -18,13 +18,14 @@ use aws_lambda_events::apigw::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::Method;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::client::{add, outgoing};
 use crate::identity::{Credential, KeyError, Principal};
 use crate::system::{System, innermost};
 use crate::target::Capability;
@@ -321,28 +322,30 @@ impl System {
         }
         let body = serde_json::to_vec(event)
             .map_err(|source| InvokeError::Event { function: function.to_owned(), source })?;
-        let unreachable = |error: reqwest::Error| InvokeError::Unreachable {
-            function: function.to_owned(),
-            why: innermost(&error),
-        };
         let mut url = base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             // A name cannot leave its place in the path: segments are encoded.
             path.pop_if_empty().extend(["2015-03-31", "functions", function, "invocations"]);
         }
-        let mut request = self.http.post(url).timeout(DEADLINE).body(body);
-        for (name, value) in Context::of(function).headers() {
-            request = request.header(name, value);
-        }
-        let answer = request.send().await.map_err(unreachable)?;
-        let status = answer.status().as_u16();
-        let error = answer.headers().get("x-amz-function-error");
+        let ask = async {
+            let mut request = outgoing(Method::POST, &url)?;
+            for (name, value) in Context::of(function).headers() {
+                add(request.headers_mut(), name, value.as_bytes())?;
+            }
+            *request.body_mut() = body.into();
+            self.http.within(DEADLINE).send(request).await
+        };
+        let answer = ask.await.map_err(|error| InvokeError::Unreachable {
+            function: function.to_owned(),
+            why: innermost(&error),
+        })?;
+        let status = answer.status;
+        let error = answer.headers.get("x-amz-function-error");
         let error = error.and_then(|error| error.to_str().ok()).map(str::to_owned);
-        let text = answer.text().await.map_err(unreachable)?;
-        let payload = serde_json::from_str(&text).map_err(|_| InvokeError::NoPayload {
+        let payload = serde_json::from_str(&answer.body).map_err(|_| InvokeError::NoPayload {
             function: function.to_owned(),
             status,
-            found: text.chars().take(80).collect(),
+            found: answer.beginning(),
         })?;
         Ok(Invoked { status, error, payload })
     }

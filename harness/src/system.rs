@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
+use http::Method;
 use serde_json::{Value, json};
+use url::Url;
 
-use crate::client::{Api, Budget, ClientError, Connection, Coverage, http_client};
+use crate::client::{Api, Budget, ClientError, Connection, Coverage, Http, HttpError, add_all_of, outgoing};
 use crate::contract::{Conformance, Contract, ContractError, Effect, Operation, bound, miss_absent};
 use crate::data::fresh_email;
 use crate::double::Doubles;
@@ -211,7 +212,7 @@ pub struct System {
     /// Who starts another like it; nobody where the target is not ours to start.
     pub doubles: Option<Box<dyn Doubles>>,
     /// The connections all clients of it share.
-    pub(crate) http: reqwest::Client,
+    pub(crate) http: Http,
     /// Made once: everyone who provisions shares its token.
     platform_admin: Option<Principal>,
 }
@@ -219,7 +220,7 @@ pub struct System {
 impl System {
     /// Connects to a running target.
     pub async fn open(run: &'static Run, target: Target, stand_ins: StandIns) -> Result<System, SystemError> {
-        let http = http_client(&target)?;
+        let http = Http::of(&target)?;
         let (source, document) = match &target.openapi {
             Some(path) => {
                 let (url, document) = fetch_document(&http, &target, path).await?;
@@ -352,7 +353,7 @@ fn of_bindings(target: &Target) -> Value {
     json!({ "openapi": "3.1.0", "info": { "title": target.name }, "paths": {} })
 }
 
-fn unreachable(target: &Target, error: &reqwest::Error) -> SystemError {
+fn unreachable(target: &Target, error: &HttpError) -> SystemError {
     SystemError::Unreachable {
         target: target.name.clone(),
         url: target.base_url.clone(),
@@ -360,39 +361,32 @@ fn unreachable(target: &Target, error: &reqwest::Error) -> SystemError {
     }
 }
 
-async fn fetch_document(
-    http: &reqwest::Client,
-    target: &Target,
-    path: &str,
-) -> Result<(Url, Value), SystemError> {
+async fn fetch_document(http: &Http, target: &Target, path: &str) -> Result<(Url, Value), SystemError> {
     let mut url = target.base_url.clone();
     url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
-    let unreachable = |error: reqwest::Error| SystemError::Unreachable {
+    let ask = async {
+        let mut request = outgoing(Method::GET, &url)?;
+        add_all_of(target, request.headers_mut())?;
+        http.send(request).await
+    };
+    let answer = ask.await.map_err(|error| SystemError::Unreachable {
         target: target.name.clone(),
         url: url.clone(),
         why: innermost(&error),
-    };
-    let mut request = http.get(url.clone());
-    for (name, value) in &target.headers {
-        request = request.header(name, value.reveal());
-    }
-    let answer = request.send().await.map_err(unreachable)?;
-    let status = answer.status().as_u16();
-    let text = answer.text().await.map_err(unreachable)?;
-    match serde_json::from_str(&text) {
-        Ok(document) if status == 200 => Ok((url, document)),
-        _ => Err(SystemError::NoDocument { url, status, found: text.chars().take(80).collect() }),
+    })?;
+    match serde_json::from_str(&answer.body) {
+        Ok(document) if answer.status == 200 => Ok((url, document)),
+        _ => Err(SystemError::NoDocument { url, status: answer.status, found: answer.beginning() }),
     }
 }
 
 /// Fetches the JWKS as the target will, and looks for the key the harness signs with.
-async fn check_jwks(http: &reqwest::Client, url: String, key_id: &str) -> Result<(), SystemError> {
+async fn check_jwks(http: &Http, url: String, key_id: &str) -> Result<(), SystemError> {
     let wrong = |what: String| SystemError::Jwks { url: url.clone(), what };
-    let answer = http.get(&url).send().await.map_err(|error| wrong(innermost(&error)))?;
-    let status = answer.status().as_u16();
-    let text = answer.text().await.map_err(|error| wrong(innermost(&error)))?;
-    let found: String = text.chars().take(80).collect();
-    let document: Value = serde_json::from_str(&text)
+    let at = Url::parse(&url).map_err(|error| wrong(error.to_string()))?;
+    let answer = http.get(&at).await.map_err(|error| wrong(innermost(&error)))?;
+    let (status, found) = (answer.status, answer.beginning());
+    let document: Value = serde_json::from_str(&answer.body)
         .map_err(|error| wrong(format!("expected JSON, got status {status} and '{found}' ({error})")))?;
     let keys = document.get("keys").and_then(Value::as_array);
     let keys =

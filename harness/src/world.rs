@@ -81,7 +81,7 @@ impl From<CallError> for Stop {
             | CallError::Silent(_)
             | CallError::Transport { .. }
             | CallError::Key(_)
-            | CallError::Header { .. }
+            | CallError::Unsendable { .. }
             | CallError::Run(_) => Verdict::Error,
         };
         Stop { verdict, reason: error.to_string() }

@@ -1,6 +1,6 @@
 //! What a target answered, and the one way to insist on something about it.
 
-use reqwest::header::HeaderMap;
+use http::header::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

@@ -1,20 +1,17 @@
 //! One call in the making, and its sending.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, RequestBuilder};
+use http::Method;
 use serde_json::Value;
 
 use super::request::{self, Request, Values};
-use super::{Answer, Api, CallError, Pending, REQUEST_ID, Received};
+use super::{Answer, Api, CallError, Outgoing, Pending, Received};
 use crate::contract::{Effect, Operation, Place, SlotKind};
 use crate::exchange::Class;
 use crate::identity::{Credential, Principal};
 use crate::leak::Entitlement;
-use crate::target::Secret;
 
 /// An octet that begins no character of UTF-8.
 const NO_TEXT: &str = "%FF";
@@ -229,19 +226,14 @@ impl Call {
         if self.class != Class::Cleanup {
             api.inner.connection.budget.turn().await;
         }
-        let (builder, pending) = self.prepare()?;
+        let (request, pending) = self.prepare()?;
         let start = Instant::now();
-        let received = match builder.send().await {
-            Ok(response) => Received::read(response).await,
-            Err(error) => Err(error),
-        };
+        let received = api.inner.connection.http.send(request).await;
         let millis = start.elapsed().as_secs_f64() * 1e3;
         coverage.answered(received.is_ok());
         let received = match received {
             Ok(received) => received,
             Err(source) => {
-                // The URL may hold an invitation's token; the exchange has it redacted.
-                let source = source.without_url();
                 let exchange = pending.exchange(Err(&source.to_string()), millis);
                 api.record_exchange(&exchange)?;
                 let what = format!("{} {}", exchange.method, exchange.url);
@@ -261,7 +253,7 @@ impl Call {
 
     /// Builds the request and counts it as sent, for a sender with a clock of its own: who sends it searches
     /// the response with [`Pending::leak`] and records what is worth keeping.
-    pub fn prepare(self) -> Result<(RequestBuilder, Pending), CallError> {
+    pub fn prepare(self) -> Result<(Outgoing, Pending), CallError> {
         let call = self.naming_its_caller()?;
         let inner = &call.api.inner;
         let target = &inner.connection.target;
@@ -276,37 +268,14 @@ impl Call {
         let authorization = credential.headers()?;
         let id = inner.connection.run.next_request_id();
 
-        let http = &inner.connection.http;
-        // A builder is moved for every header that it is given; the request itself is not.
-        let mut sent =
-            http.request(request.method.clone(), request.url.clone()).build().map_err(|source| {
-                let what = format!("{} {}", request.method, operation.path);
-                CallError::Transport { what, source: source.without_url() }
-            })?;
-        let headers = sent.headers_mut();
-        add(headers, REQUEST_ID, id.as_bytes())?;
-        for (name, value) in &request.headers {
-            add(headers, name, value.as_bytes())?;
-        }
-        for (name, value) in &target.headers {
-            add(headers, name, value.reveal().as_bytes())?;
-        }
-        for value in &authorization {
-            add(headers, credential.name(), &octets(value))?;
-        }
-        if let Some(body) = &request.body {
-            // Without a media type the body goes without saying what it is.
-            if !request.media_type.is_empty() {
-                add(headers, CONTENT_TYPE.as_str(), request.media_type.as_bytes())?;
-            }
-            *sent.body_mut() = Some(body.clone().into());
-        }
+        let sent = request.outgoing(target, &id, credential.name(), &authorization).map_err(|source| {
+            CallError::Unsendable { what: format!("{} {}", request.method, operation.path), source }
+        })?;
 
         if call.class != Class::Cleanup {
             inner.connection.budget.spend()?;
         }
         inner.connection.coverage.count(&operation.name, &call.principal.label, call.class);
-        let sent = RequestBuilder::from_parts(http.clone(), sent);
         let Call { api, operation, principal, class, reveals_nothing, .. } = call;
         let pending =
             Pending { api, id, operation, principal, class, reveals_nothing, request, authorization };
@@ -330,21 +299,4 @@ impl Call {
         }
         Ok(())
     }
-}
-
-/// Adds a header to those of its name.
-fn add(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), CallError> {
-    let unfit = |what: &'static str| CallError::Header { name: name.to_owned(), what };
-    let value = HeaderValue::from_bytes(value).map_err(|_| unfit("value holds a control character"))?;
-    headers.append(HeaderName::try_from(name).map_err(|_| unfit("name is none (RFC 9110 5.1)"))?, value);
-    Ok(())
-}
-
-/// A header's value, a character to a byte: what is no text must be sent too.
-fn octets(value: &Secret) -> Cow<'_, [u8]> {
-    let text = value.reveal();
-    if text.is_ascii() {
-        return Cow::Borrowed(text.as_bytes());
-    }
-    text.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
 }

@@ -5,11 +5,11 @@ use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reqwest::header::HeaderMap;
+use http::HeaderMap;
 use serde_json::Value;
 
 use super::request::Request;
-use super::{Api, LONGEST_BODY, REQUEST_ID};
+use super::{Api, REQUEST_ID, Received};
 use crate::contract::{Operation, SlotKind};
 use crate::exchange::{
     Class, Exchange, HEADER_LIMIT, cut, is_secret_header, redact_body, redact_text, redacted,
@@ -17,37 +17,6 @@ use crate::exchange::{
 use crate::identity::Principal;
 use crate::leak::{Entitlement, Leak};
 use crate::target::Secret;
-
-/// A response, read to its last byte.
-#[derive(Clone, Debug)]
-pub struct Received {
-    /// The status.
-    pub status: u16,
-    /// The headers, as they came.
-    pub headers: HeaderMap,
-    /// The body as text; bytes that are no UTF-8 are replaced.
-    pub body: String,
-}
-
-impl Received {
-    /// Reads a response to its last byte.
-    pub async fn read(mut response: reqwest::Response) -> Result<Received, reqwest::Error> {
-        let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-        let mut body = Vec::with_capacity(announced.unwrap_or_default().min(LONGEST_BODY));
-        while let Some(chunk) = response.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > LONGEST_BODY {
-                break;
-            }
-        }
-        Ok(Received {
-            status: response.status().as_u16(),
-            headers: std::mem::take(response.headers_mut()),
-            body: String::from_utf8(body)
-                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-        })
-    }
-}
 
 /// What is known of a call once its request is built. Whoever sends the request asks it about the answer.
 #[derive(Debug)]

@@ -1,14 +1,18 @@
 //! Filling an operation's template: path, query, headers and body from the values at hand.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use http::Method;
+use http::header::CONTENT_TYPE;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, Url};
 use serde_json::Value;
+use url::Url;
 
-use super::CallError;
+use super::http::{add, add_all_of, outgoing};
+use super::{CallError, HttpError, Outgoing, REQUEST_ID};
 use crate::contract::{Operation, Place, Slot, SlotKind};
-use crate::target::Target;
+use crate::target::{Secret, Target};
 
 /// RFC 3986 2.3: everything but the unreserved characters is encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -87,6 +91,34 @@ impl Request {
         Ok(Request { method, url, headers, media_type, body, secrets })
     }
 
+    /// As it goes over the wire, with a credential in the header of that name.
+    pub(super) fn outgoing(
+        &self,
+        target: &Target,
+        id: &str,
+        credential: &str,
+        values: &[Secret],
+    ) -> Result<Outgoing, HttpError> {
+        let mut sent = outgoing(self.method.clone(), &self.url)?;
+        let headers = sent.headers_mut();
+        add(headers, REQUEST_ID, id.as_bytes())?;
+        for (name, value) in &self.headers {
+            add(headers, name, value.as_bytes())?;
+        }
+        add_all_of(target, headers)?;
+        for value in values {
+            add(headers, credential, &octets(value))?;
+        }
+        if let Some(body) = &self.body {
+            // Without a media type the body goes without saying what it is.
+            if !self.media_type.is_empty() {
+                add(headers, CONTENT_TYPE.as_str(), self.media_type.as_bytes())?;
+            }
+            *sent.body_mut() = body.clone().into();
+        }
+        Ok(sent)
+    }
+
     /// Everything the request carries, decoded: what comes back of it is an echo.
     pub(super) fn carried(&self) -> String {
         let decoded = percent_encoding::percent_decode_str(self.url.as_str()).decode_utf8_lossy();
@@ -117,6 +149,15 @@ impl Values {
     fn given(&self, slot: &Slot) -> Option<String> {
         self.by_place.get(&slot.place).or_else(|| self.by_kind.get(&slot.kind)).cloned()
     }
+}
+
+/// A header's value, a character to a byte: what is no text must be sent too.
+fn octets(value: &Secret) -> Cow<'_, [u8]> {
+    let text = value.reveal();
+    if text.is_ascii() {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    text.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
 }
 
 /// The URL of a path under a base. Its host need not be understood anew for each request.
@@ -204,7 +245,7 @@ fn remove(body: &mut Value, pointer: &[String]) {
 mod tests {
     use serde_json::json;
 
-    use reqwest::Url;
+    use url::Url;
 
     use super::{at, fill, remove};
 

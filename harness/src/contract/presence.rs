@@ -3,10 +3,13 @@
 //! A binding is written for a system in all its versions and configurations; a route that one of them lacks answers as a
 //! path that nobody has. It is asked for anonymously and with nothing in it.
 
-use reqwest::{Client, Method, Url};
+use http::Method;
+use http::header::CONTENT_TYPE;
+use url::Url;
 use uuid::Uuid;
 
 use super::{Contract, Effect};
+use crate::client::{Http, HttpError, add, add_all_of, outgoing};
 use crate::target::Target;
 
 /// No route, whatever the path: the method is not served there (RFC 9110 15.5.6, 15.6.2).
@@ -18,8 +21,8 @@ const NOTHING: u16 = 404;
 pub(crate) async fn miss_absent(
     contract: &mut Contract,
     target: &Target,
-    http: &Client,
-) -> Result<(), reqwest::Error> {
+    http: &Http,
+) -> Result<(), HttpError> {
     let bound = contract.operations().filter(|operation| target.operations.contains_key(&operation.name));
     // What writes is not tried where nothing may be, or where the harness may do no more than it is told to.
     let tried = bound
@@ -53,22 +56,20 @@ fn filled(path: &str) -> String {
 
 /// Status and body, without the path in it.
 async fn answer(
-    http: &Client,
+    http: &Http,
     target: &Target,
     method: &Method,
     path: &str,
-) -> Result<(u16, String), reqwest::Error> {
+) -> Result<(u16, String), HttpError> {
     let base = target.base_url.as_str().trim_end_matches('/');
     let Ok(url) = Url::parse(&format!("{base}{path}")) else { return Ok((0, String::new())) };
     let at = url.path().to_owned();
-    let mut request = http.request(method.clone(), url);
-    for (name, value) in &target.headers {
-        request = request.header(name, value.reveal());
-    }
+    let mut request = outgoing(method.clone(), &url)?;
+    add_all_of(target, request.headers_mut())?;
     if !matches!(*method, Method::GET | Method::HEAD) {
-        request = request.header("content-type", "application/json").body("{}");
+        add(request.headers_mut(), CONTENT_TYPE.as_str(), b"application/json")?;
+        *request.body_mut() = "{}".into();
     }
-    let answer = request.send().await?;
-    let status = answer.status().as_u16();
-    Ok((status, answer.text().await?.replace(&at, "").replace(path, "")))
+    let answer = http.send(request).await?;
+    Ok((answer.status, answer.body.replace(&at, "").replace(path, "")))
 }

@@ -6,8 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use reqwest::Url;
 use serde::Deserialize;
+use url::Url;
 
 use crate::accepted::{self, AcceptedError};
 

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use harness::client::http_client;
+use harness::client::Http;
 use harness::metrics::Counted;
 use harness::wait;
 use harness::world::{Stop, World};
-use reqwest::Url;
 use serde_json::Value;
 
 use crate::stage::jwks;
@@ -20,12 +19,9 @@ pub async fn internal(world: &World, path: &str) -> Result<(u16, String), Stop> 
     let base = base.ok_or_else(|| Stop::skip("the target tells no second listener"))?;
     let url = base.join(path).map_err(|error| Stop::error(error.to_string()))?;
     world.must(url.host_str() == Some("127.0.0.1"), format!("on loopback, found {url}"))?;
-    let client = http_client(&world.system.target)?;
-    let ask = async |url: Url| {
-        let answer = client.get(url).send().await?;
-        Ok::<_, reqwest::Error>((answer.status().as_u16(), answer.text().await?))
-    };
-    ask(url).await.map_err(|error| Stop::error(error.to_string()))
+    let answer = Http::of(&world.system.target)?.get(&url).await;
+    let answer = answer.map_err(|error| Stop::error(error.to_string()))?;
+    Ok((answer.status, answer.body))
 }
 
 /// What the service has counted until now.

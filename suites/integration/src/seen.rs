@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use harness::client::Answer;
-use reqwest::header::HeaderName;
+use http::header::HeaderName;
 
 /// What differs between any two answers.
 const ITS_OWN: [&str; 3] = ["x-request-id", "date", "server-timing"];

@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use harness::client::{Api, CallError, Pending, Received};
+use harness::client::{Api, CallError, Outgoing, Pending, Received};
 use harness::contract::Operation;
 use harness::data::{Data, DataError};
 use harness::run::RunError;
 use harness::system::{System, innermost};
-use reqwest::{Client, RequestBuilder};
 
 use crate::evidence::Evidence;
 use crate::fairness::Stages;
@@ -185,16 +184,18 @@ impl Field {
         Ok(())
     }
 
-    async fn send(&self, sending: &Sending<'_>, request: RequestBuilder, due: Due) -> Result<(), Trouble> {
+    async fn send(&self, sending: &Sending<'_>, request: Outgoing, due: Due) -> Result<(), Trouble> {
         let Sending { part, visitor, task, operation, made, pending } = sending;
         let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
         let users = self.users.load(Ordering::Relaxed);
         let sent = Instant::now();
-        let answer = tokio::time::timeout_at(self.deadline(), exchange(&visitor.client, request)).await;
+        let answer = tokio::time::timeout_at(self.deadline(), visitor.http.send(request)).await;
         let finished = Instant::now();
         self.under_way.fetch_sub(1, Ordering::Relaxed);
-        let answer = answer
-            .unwrap_or_else(|_| Err(format!("no answer {} s after the end of the run", GRACE.as_secs())));
+        let answer = match answer {
+            Ok(answer) => answer.map_err(|error| innermost(&error)),
+            Err(_) => Err(format!("no answer {} s after the end of the run", GRACE.as_secs())),
+        };
         let millis = (finished - sent).as_secs_f64() * 1e3;
         let at = due.at.unwrap_or(sent);
         let sample = |outcome, received: Option<&Received>, cause: Option<String>| {
@@ -286,11 +287,4 @@ impl Part {
     fn tasks_of(&self, persona: Persona) -> Option<&Tasks> {
         self.tasks.iter().find(|(whose, _)| *whose == persona).map(|(_, tasks)| tasks)
     }
-}
-
-/// Sends a request over a user's own connections and reads the response to its last byte. The reason when none came.
-async fn exchange(client: &Client, request: RequestBuilder) -> Result<Received, String> {
-    let request = request.build().map_err(|error| innermost(&error))?;
-    let response = client.execute(request).await.map_err(|error| innermost(&error))?;
-    Received::read(response).await.map_err(|error| innermost(&error))
 }

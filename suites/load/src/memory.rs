@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use harness::client::http_client;
+use harness::client::Http;
 use harness::metrics::Counted;
 use harness::target::Target;
-use reqwest::{Client, Url};
+use url::Url;
 
 /// What a service calls its memory.
 const RESIDENT: &str = "process_resident_memory_bytes";
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Looks at a target's memory.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    at: Option<(Client, Url)>,
+    at: Option<(Http, Url)>,
     looks: Vec<(f64, f64)>,
     since: Instant,
 }
@@ -27,17 +27,16 @@ impl Memory {
     pub(crate) fn of(target: &Target) -> Memory {
         let metrics = target.internal.clone().and_then(|mut url| {
             url.path_segments_mut().ok()?.pop_if_empty().push("metrics");
-            Some((http_client(target).ok()?, url))
+            Some((Http::of(target).ok()?.within(PATIENCE), url))
         });
         Memory { at: metrics, looks: Vec::new(), since: Instant::now() }
     }
 
     /// One look. Where nothing is told there is none.
     pub(crate) async fn look(&mut self) {
-        let Some((client, url)) = &self.at else { return };
-        let Ok(answer) = client.get(url.clone()).timeout(PATIENCE).send().await else { return };
-        let Ok(text) = answer.text().await else { return };
-        let bytes = Counted::read(&text).of(RESIDENT, &[]);
+        let Some((http, url)) = &self.at else { return };
+        let Ok(answer) = http.get(url).await else { return };
+        let bytes = Counted::read(&answer.body).of(RESIDENT, &[]);
         if bytes > 0.0 {
             self.looks.push((self.since.elapsed().as_secs_f64(), bytes));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use harness::client::{Api, http_client};
+use harness::client::Api;
 use harness::contract::SlotKind;
 use harness::data::{Data, DataError, Tenant};
 use harness::identity::Principal;
@@ -147,15 +147,14 @@ async fn residents(
         let built = Premises::of_resident(data, api, resident, workloads).await;
         premises.push(Arc::new(built.map_err(|error| LoadError::provisioning(error, &system.target))?));
     }
-    let shared = http_client(&system.target)?;
     let visitor = |(number, premises): (usize, &Arc<Premises>)| {
         // Arrivals share connections, users do not.
-        let client = match profile.arrivals {
-            Some(_) => shared.clone(),
-            None => http_client(&system.target)?,
+        let http = match profile.arrivals {
+            Some(_) => api.http().clone(),
+            None => api.http().apart(),
         };
         let rng = system.run.seed().rng(&format!("{}/{number}", profile.purpose()));
-        Ok(Visitor::new(premises.admin.clone(), Persona::Admin, client, premises.clone(), rng))
+        Ok(Visitor::new(premises.admin.clone(), Persona::Admin, http, premises.clone(), rng))
     };
     premises.iter().cycle().take(profile.population()).enumerate().map(visitor).collect()
 }
@@ -182,7 +181,6 @@ pub(crate) async fn provision(
         premises.push(Arc::new(Premises::build(data, api, workloads).await.map_err(refused)?));
     }
     // Arrivals are of nobody in particular: they share connections, as requests behind a gateway do.
-    let shared = profile.arrivals.map(|_| http_client(&system.target)).transpose()?;
     // An aggressor's tenant comes last, and so do its people.
     let (others, aggressor) = premises.split_at(profile.tenants);
     let people = others.iter().cycle().take(profile.population());
@@ -206,12 +204,12 @@ pub(crate) async fn provision(
                 data.teams().add_member(tenant, admin, team, &principal.subject).await.map_err(refused)?;
             }
         }
-        let client = match &shared {
-            Some(client) => client.clone(),
-            None => http_client(&system.target)?,
+        let http = match profile.arrivals {
+            Some(_) => api.http().clone(),
+            None => api.http().apart(),
         };
         let rng = system.run.seed().rng(&format!("{}/{number}", profile.purpose()));
-        visitors.push(Visitor::new(principal, persona, client, premises.clone(), rng));
+        visitors.push(Visitor::new(principal, persona, http, premises.clone(), rng));
     }
     Ok(visitors)
 }

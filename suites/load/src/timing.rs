@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use http::header::HeaderMap;
 
 /// How long the parts took that somebody asks about, in that order: `authz;desc="hit";dur=1.203, store;dur=0.004`, in
 /// milliseconds.
@@ -28,7 +28,7 @@ pub(crate) fn parts_told(headers: &HeaderMap, asked: &[String]) -> Vec<Option<Du
 mod tests {
     use std::time::Duration;
 
-    use reqwest::header::HeaderMap;
+    use http::header::HeaderMap;
 
     use super::parts_told;
 

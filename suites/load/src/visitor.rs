@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use harness::client::{Api, Call};
+use harness::client::{Api, Call, Http};
 use harness::contract::{Effect, Operation, Place, SlotKind};
 use harness::data::{Data, DataError, Tenant, fresh_email};
 use harness::identity::Principal;
@@ -29,7 +29,7 @@ pub(crate) struct Visitor {
     /// As what.
     pub persona: Persona,
     /// A connection pool of its own, as users do not share connections.
-    pub client: reqwest::Client,
+    pub http: Http,
     principal: Arc<Principal>,
     premises: Arc<Premises>,
     memory: Mutex<Memory>,
@@ -64,13 +64,13 @@ impl Visitor {
     pub(crate) fn new(
         principal: Principal,
         persona: Persona,
-        client: reqwest::Client,
+        http: Http,
         premises: Arc<Premises>,
         rng: StdRng,
     ) -> Visitor {
         let known = premises.known.iter().map(|(kind, ids)| (*kind, ids.iter().cloned().collect())).collect();
         let memory = Memory { rng, known, own: BTreeMap::new(), invitations: VecDeque::new() };
-        Visitor { persona, client, principal: Arc::new(principal), premises, memory: Mutex::new(memory) }
+        Visitor { persona, http, principal: Arc::new(principal), premises, memory: Mutex::new(memory) }
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use harness::client::{Answer, Api, Call, CallError};
+use harness::client::{Answer, Api, Call, CallError, HttpError};
 use harness::contract::{Effect, Operation, SlotKind};
 use harness::data::{Data, DataError, Fill, Tenant};
 use harness::exchange::{Class, Exchange};
@@ -216,11 +216,7 @@ impl Arena {
     /// The same, where the target may well end the connection instead of answering: then there is nothing.
     pub async fn attack_or_cut(&self, call: Call) -> Result<Option<Attacked>, Stop> {
         match self.attempt(call).await {
-            Err(CallError::Transport { source, .. })
-                if !source.is_timeout() && !source.is_connect() && !source.is_builder() =>
-            {
-                Ok(None)
-            }
+            Err(CallError::Transport { source: HttpError::Broken(_), .. }) => Ok(None),
             attempted => Ok(Some(attempted?)),
         }
     }

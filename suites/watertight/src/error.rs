@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use fixtures::weakness::CatalogueError;
 use fixtures::{EmbeddedError, SelectError};
 use harness::accepted::AcceptedError;
+use harness::client::HttpError;
 use harness::data::DataError;
 use harness::host::NoRuntime;
 use harness::reaper::ReaperError;
@@ -78,16 +79,16 @@ pub enum CommandError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// A service does not tell its metrics.
-    #[error("cannot read the metrics at {url}: {source}")]
+    #[error("expected metrics at {url}, got status {status}")]
     Metrics {
         /// Where its second listener is.
         url: Url,
-        /// What is wrong.
-        source: reqwest::Error,
+        /// The status.
+        status: u16,
     },
     /// A request of a measurement was not answered.
     #[error("no answer: {0}; the target went away while it was measured")]
-    Unanswered(#[from] reqwest::Error),
+    Unanswered(#[from] HttpError),
     /// A process could not be started or listened to.
     #[error("cannot run {what}: {source}")]
     Process {

@@ -6,7 +6,7 @@ use harness::contract::SlotKind;
 use harness::events::{AuthorizerRequest, ProxyRequest, authorizer_token};
 use harness::identity::Principal;
 use harness::world::Stop;
-use reqwest::Method;
+use http::Method;
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use harness::identity::Principal;
 use harness::record::Severity;
 use harness::verdict::Verdict;
 use harness::world::Stop;
-use reqwest::Method;
+use http::Method;
 use serde_json::Value;
 
 use super::siege::{Due, Scene, Strike, withstand_at};

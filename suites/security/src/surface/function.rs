@@ -6,7 +6,7 @@ use harness::exchange::Class;
 use harness::identity::Principal;
 use harness::record::Severity;
 use harness::world::Stop;
-use reqwest::Method;
+use http::Method;
 
 use super::siege::{Due, Scene, Strike, withstand_at};
 use crate::arena::Arena;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use fixtures::platform::{PlatformError, Process, SecurityPolicy};
 use fixtures::{Reach, SelectError};
-use harness::client::{Api, Call, CallError, Received};
+use harness::client::{Api, Call, CallError};
 use harness::contract::SlotKind;
 use harness::data::{Data, Tenant};
 use harness::host;
@@ -133,7 +133,7 @@ async fn measure(
     let shops = Arc::new(shops);
     let progress = bar("requests", Some((WARM_UP + REQUESTS) as u64));
     ask(run, api, &shops, WARM_UP, &progress).await?;
-    let listener = Listener::at(&service.internal)?;
+    let listener = Listener::at(&service.internal, api.http());
     measured.before = listener.counters().await?;
     let over = Arc::new(AtomicBool::new(false));
     let looks = host::handle()?.spawn(look_at_pool(listener.clone(), over.clone()));
@@ -211,7 +211,7 @@ async fn one(api: &Api, shop: &Shop, operation: &'static str) -> Result<Answered
     let call = call.slot(SlotKind::Product, &shop.product).slot(SlotKind::Text, &shop.tenant.text("bench"));
     let (request, _) = call.prepare().map_err(trouble)?;
     let start = Instant::now();
-    let received = Received::read(request.send().await?).await?;
+    let received = api.http().send(request).await?;
     let took = start.elapsed();
     Ok(Answered { operation, status: received.status, took, timing: Timing::of(&received.headers) })
 }

@@ -1,6 +1,6 @@
 //! What the service counts, for the dashboards and the six alerts: on the second listener, by tenant.
 
-use harness::client::http_client;
+use harness::client::Http;
 use harness::contract::SlotKind;
 use harness::metrics::Counted;
 use harness::world::Stop;
@@ -186,11 +186,11 @@ fn the_public_listener_has_no_metrics(#[context] context: Context) {
         let documented =
             world.system.contract.operations().any(|operation| operation.path.contains("metrics"));
         world.must(!documented, "no route to metrics in the document")?;
-        let client = http_client(&world.system.target)?;
+        let http = Http::of(&world.system.target)?;
         for path in ["/metrics", "/api/metrics", "/health"] {
             let url = base.join(path).map_err(|error| Stop::error(error.to_string()))?;
-            let answer = client.get(url).send().await.map_err(|error| Stop::error(error.to_string()))?;
-            world.equal(path, answer.status().as_u16(), 404)?;
+            let answer = http.get(&url).await.map_err(|error| Stop::error(error.to_string()))?;
+            world.equal(path, answer.status, 404)?;
         }
         Ok(())
     });

@@ -206,10 +206,8 @@ fn nothing_that_a_client_sends_opens_a_feature(#[context] context: Context) {
                 for query in [None, Some(("features", "ai_forecasting")), Some(("tier", "enterprise"))] {
                     let call = acme.owner(operation);
                     let call = query.into_iter().fold(call, |call, (name, value)| call.query(name, value));
-                    let (request, _) = call.prepare()?;
-                    let answer = request.header(header, value).send().await;
-                    let status = answer.map_err(|error| Stop::error(error.to_string()))?.status();
-                    world.equal(operation, status.as_u16(), 403)?;
+                    let answer = call.header(header, value).send().await?;
+                    world.equal(operation, answer.status, 403)?;
                 }
             }
         }

@@ -182,8 +182,7 @@ fn after_a_client_has_hung_up_the_next_tenant_finds_its_own(
             } else {
                 call
             };
-            let (request, _) = call.prepare()?;
-            let hung_up = tokio::time::timeout(Duration::from_millis(300), request.send()).await;
+            let hung_up = tokio::time::timeout(Duration::from_millis(300), call.send()).await;
             world.must(hung_up.is_err(), "a request that waits when its client hangs up")?;
             held.run("ROLLBACK").await?;
             wait::until("the connection to be free", RECOVERY, || async {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use harness::client::Http;
 use harness::metrics::Counted;
-use reqwest::header::HeaderMap;
+use http::header::HeaderMap;
 use url::Url;
 
 use crate::error::CommandError;
@@ -34,24 +35,25 @@ impl Timing {
 /// The service's second listener.
 #[derive(Clone, Debug)]
 pub(super) struct Listener {
-    client: reqwest::Client,
+    http: Http,
     metrics: Url,
 }
 
 impl Listener {
     /// The one at this address.
-    pub(super) fn at(internal: &Url) -> Result<Listener, CommandError> {
+    pub(super) fn at(internal: &Url, http: &Http) -> Listener {
         let mut metrics = internal.clone();
         metrics.set_path("/metrics");
-        Ok(Listener { client: reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?, metrics })
+        Listener { http: http.clone(), metrics }
     }
 
     /// What the service has counted until now.
     pub(super) async fn counters(&self) -> Result<Counters, CommandError> {
-        let ask =
-            async { self.client.get(self.metrics.clone()).send().await?.error_for_status()?.text().await };
-        let text = ask.await.map_err(|source| CommandError::Metrics { url: self.metrics.clone(), source })?;
-        Ok(Counters(Counted::read(&text)))
+        let answer = self.http.get(&self.metrics).await?;
+        if answer.status != 200 {
+            return Err(CommandError::Metrics { url: self.metrics.clone(), status: answer.status });
+        }
+        Ok(Counters(Counted::read(&answer.body)))
     }
 }
 
@@ -123,7 +125,7 @@ fn quantile(buckets: &[(f64, f64)], share: f64) -> Option<f64> {
 mod tests {
     use std::time::Duration;
 
-    use reqwest::header::HeaderMap;
+    use http::header::HeaderMap;
 
     use super::{Timing, quantile};
 
