@@ -74,11 +74,11 @@ impl fmt::Debug for Http {
 impl Http {
     /// For a target.
     pub fn of(target: &Target) -> Result<Http, ClientError> {
-        let connector = route::connector(target)?;
+        let (connector, proxy_authorization) = route::connector(target)?;
         Ok(Http {
             client: client(&connector),
             connector,
-            proxy_authorization: route::proxy_authorization(target)?,
+            proxy_authorization,
             patience: Duration::from_secs(target.limits.timeout_seconds),
         })
     }

@@ -62,22 +62,21 @@ enum Kind {
     Socks5 { local_dns: bool },
 }
 
-/// The connector for a target: its route, over TLS where a URL says so.
-pub(super) fn connector(target: &Target) -> Result<HttpsConnector<Route>, ClientError> {
+/// The connector for a target: its route, over TLS where a URL says so. And what an HTTP proxy wants to be told with each
+/// request that it passes on.
+pub(super) fn connector(
+    target: &Target,
+) -> Result<(HttpsConnector<Route>, Option<HeaderValue>), ClientError> {
     let trusted = Arc::new(trusted(target)?);
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(KEEPALIVE));
     let proxy = target.proxy.as_ref().map(|url| Proxy::at(url).map(Arc::new)).transpose()?;
+    let passes_on = proxy.as_ref().filter(|proxy| proxy.kind == Kind::Http);
+    let authorization = passes_on.and_then(|proxy| proxy.authorization());
     let to_proxy = HttpsConnector::from((tcp.clone(), trusted.clone()));
-    Ok(HttpsConnector::from((Route { tcp, to_proxy, proxy }, trusted)))
-}
-
-/// What an HTTP proxy wants to be told with each request that it passes on.
-pub(super) fn proxy_authorization(target: &Target) -> Result<Option<HeaderValue>, ClientError> {
-    let proxy = target.proxy.as_ref().map(Proxy::at).transpose()?;
-    Ok(proxy.filter(|proxy| proxy.kind == Kind::Http).and_then(|proxy| proxy.authorization()))
+    Ok((HttpsConnector::from((Route { tcp, to_proxy, proxy }, trusted)), authorization))
 }
 
 /// The system's certificate authorities, and the target's own.
